@@ -1,0 +1,3 @@
+//! An actor-based stateful stream processor for money on Apache Kafka.
+
+pub mod log;
