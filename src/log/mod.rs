@@ -154,6 +154,9 @@ pub trait Partition: Send + Sync {
     /// Starts reading both lanes at exactly these offsets. `arrived` is called when records wait.
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>>;
 
+    /// Where both inputs end now, committed records only: what the lag is measured against.
+    fn ends(&self) -> Answer<PerLane<Offset>>;
+
     /// Makes `commit` visible. One at a time.
     ///
     /// # Errors
