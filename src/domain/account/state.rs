@@ -1,0 +1,110 @@
+//! What an account is: the fold of its events.
+
+use super::{AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType};
+use crate::domain::idempotency::Window;
+use crate::domain::ids::{Timestamp, Version};
+use crate::domain::money::{Amount, Currency};
+use crate::domain::{Recorded, Rules, Unfit};
+
+/// An account, opened or not.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Account {
+    pub(super) version: Version,
+    pub(super) last_at: Timestamp,
+    pub(super) remembered: Window,
+    pub(super) opened: Option<Opened>,
+}
+
+/// What an account has once it is opened.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "the words of the wire, explained at the command")]
+pub struct Opened {
+    pub owner_id: Box<str>,
+    pub owner_type: Box<str>,
+    pub account_type: AccountType,
+    /// With the decimals it had when the account was opened, whatever is configured now.
+    pub currency: Currency,
+    pub status: AccountStatus,
+    pub balance: Amount,
+    pub min_balance: Option<Amount>,
+    pub max_balance: Option<Amount>,
+}
+
+impl Account {
+    pub(super) fn unopened(rules: &Rules) -> Self {
+        Account {
+            version: Version::NONE,
+            last_at: Timestamp::default(),
+            remembered: Window::new(rules.idempotency_window),
+            opened: None,
+        }
+    }
+
+    /// What it has, once it is opened.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
+    pub(super) fn take(&mut self, event: &Recorded<AccountEvent>) -> Result<(), Unfit> {
+        if event.version != self.version.next() {
+            return Err(Unfit::VersionGap { standing: self.version, found: event.version });
+        }
+        match (&event.body, &mut self.opened) {
+            (AccountEvent::Created(created), None) => self.opened = Some(Opened::from(created)),
+            (AccountEvent::Created(_), Some(_)) => return Err(Unfit::Contradiction("an account is opened twice")),
+            (_, None) => return Err(Unfit::Contradiction("the first event of an account does not open it")),
+            (AccountEvent::BalanceChanged(posted), Some(account)) => account.post(posted)?,
+            (AccountEvent::StatusChanged(changed), Some(account)) => account.status = changed.new_status,
+            (AccountEvent::LimitsChanged(changed), Some(account)) => {
+                account.min_balance = changed.new_min_balance;
+                account.max_balance = changed.new_max_balance;
+            }
+        }
+        self.version = event.version;
+        self.last_at = self.last_at.max(event.at);
+        self.remembered.remember(&event.command_id, event.command_hash, event.version);
+        Ok(())
+    }
+}
+
+impl Opened {
+    fn post(&mut self, posted: &BalanceChanged) -> Result<(), Unfit> {
+        if posted.previous_balance != self.balance || posted.currency != self.currency {
+            return Err(Unfit::Contradiction("a posting does not start from the balance before it"));
+        }
+        let after = match posted.change_type {
+            ChangeType::Credit => self.balance.checked_add(posted.change_amount),
+            ChangeType::Debit => self.balance.checked_sub(posted.change_amount),
+        };
+        if after != Some(posted.new_balance) {
+            return Err(Unfit::Contradiction("a posting does not add up"));
+        }
+        self.balance = posted.new_balance;
+        Ok(())
+    }
+
+    /// The lowest balance that a posting may leave; `None` when there is no bound.
+    pub fn floor(&self) -> Option<Amount> {
+        match self.account_type {
+            AccountType::External => None,
+            AccountType::User | AccountType::System => {
+                Some(self.min_balance.unwrap_or_else(|| Amount::zero(&self.currency)))
+            }
+        }
+    }
+}
+
+impl From<&AccountCreated> for Opened {
+    fn from(created: &AccountCreated) -> Self {
+        Opened {
+            owner_id: created.owner_id.clone(),
+            owner_type: created.owner_type.clone(),
+            account_type: created.account_type,
+            currency: created.currency.clone(),
+            status: created.status,
+            balance: created.balance,
+            min_balance: created.min_balance,
+            max_balance: created.max_balance,
+        }
+    }
+}

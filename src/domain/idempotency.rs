@@ -1,0 +1,125 @@
+//! The commands an aggregate remembers, so that the same one again is answered and not done again.
+
+use std::collections::VecDeque;
+
+use super::ids::{CommandHash, CommandId, Version};
+
+/// A command id with the number that tells it apart from most others at one glance.
+#[derive(Clone, Copy, Debug)]
+pub struct Fingerprinted<'a> {
+    id: &'a CommandId,
+    fingerprint: u64,
+}
+
+impl<'a> Fingerprinted<'a> {
+    /// The id with its fingerprint: its two ends, where ids that count and ids drawn at random both differ.
+    pub fn new(id: &'a CommandId) -> Self {
+        let bytes = id.as_str().as_bytes();
+        let word = |part: &[u8]| part.iter().fold(0u64, |word, byte| word.rotate_left(8) ^ u64::from(*byte));
+        let head = bytes.get(..8).unwrap_or(bytes);
+        let tail = bytes.last_chunk::<8>().map_or(bytes, |tail| &tail[..]);
+        Fingerprinted { id, fingerprint: word(head).rotate_left(29) ^ word(tail) }
+    }
+}
+
+/// What is remembered of one accepted command.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Remembered {
+    id: CommandId,
+    /// Its content.
+    pub hash: CommandHash,
+    /// Where the aggregate stood after its last event.
+    pub version: Version,
+}
+
+/// The last accepted commands of one aggregate, oldest first.
+///
+/// The fingerprints lie apart: looking through all 256 of them touches memory in a row and follows no pointer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Window {
+    size: usize,
+    fingerprints: VecDeque<u64>,
+    commands: VecDeque<Remembered>,
+}
+
+impl Window {
+    /// Remembers the last `size` commands; takes memory as they come.
+    pub fn new(size: usize) -> Self {
+        Window { size, fingerprints: VecDeque::new(), commands: VecDeque::new() }
+    }
+
+    /// The command of that id, if it is remembered.
+    pub fn find(&self, wanted: &Fingerprinted<'_>) -> Option<&Remembered> {
+        self.fingerprints
+            .iter()
+            .zip(&self.commands)
+            .find(|(fingerprint, known)| **fingerprint == wanted.fingerprint && known.id == *wanted.id)
+            .map(|(_, known)| known)
+    }
+
+    /// Remembers a command, or moves its version when this is a further event of the one remembered last.
+    /// The oldest is forgotten when there are too many.
+    pub fn remember(&mut self, id: &CommandId, hash: CommandHash, version: Version) {
+        if let Some(last) = self.commands.back_mut()
+            && last.id == *id
+        {
+            last.version = version;
+            return;
+        }
+        if self.commands.len() >= self.size {
+            self.fingerprints.pop_front();
+            self.commands.pop_front();
+        }
+        if self.size > 0 {
+            self.fingerprints.push_back(Fingerprinted::new(id).fingerprint);
+            self.commands.push_back(Remembered { id: id.clone(), hash, version });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> CommandId {
+        CommandId::parse(&format!("command-{number:08}")).unwrap()
+    }
+
+    const HASH: CommandHash = CommandHash([7; 16]);
+
+    #[test]
+    fn the_oldest_is_forgotten_first() {
+        let mut window = Window::new(2);
+        for number in 1..=3 {
+            window.remember(&id(number), HASH, Version(number));
+        }
+        assert_eq!(window.find(&Fingerprinted::new(&id(1))), None);
+        assert_eq!(window.find(&Fingerprinted::new(&id(2))).unwrap().version, Version(2));
+        assert_eq!(window.find(&Fingerprinted::new(&id(3))).unwrap().version, Version(3));
+    }
+
+    #[test]
+    fn a_command_of_two_events_is_remembered_once_at_its_last() {
+        let mut window = Window::new(2);
+        window.remember(&id(1), HASH, Version(1));
+        window.remember(&id(2), HASH, Version(2));
+        window.remember(&id(2), HASH, Version(3));
+        assert_eq!(window.find(&Fingerprinted::new(&id(1))).unwrap().version, Version(1));
+        assert_eq!(window.find(&Fingerprinted::new(&id(2))).unwrap().version, Version(3));
+    }
+
+    #[test]
+    fn ids_with_equal_ends_are_told_apart() {
+        let mut window = Window::new(8);
+        let twin = |middle: &str| CommandId::parse(&format!("same-head-{middle}-same-tail")).unwrap();
+        window.remember(&twin("a"), HASH, Version(1));
+        assert_eq!(window.find(&Fingerprinted::new(&twin("b"))), None);
+    }
+
+    #[test]
+    fn a_window_of_none_remembers_nothing() {
+        let mut window = Window::new(0);
+        window.remember(&id(1), HASH, Version(1));
+        assert_eq!(window.find(&Fingerprinted::new(&id(1))), None);
+    }
+}
