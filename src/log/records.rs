@@ -345,10 +345,21 @@ impl Drafts {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// Takes back what was pushed beyond the first `records`.
+    /// Takes back what was pushed beyond the first `records`, and was not arranged since.
     pub fn truncate(&mut self, records: usize) {
         self.arena.truncate(records);
         self.targets.truncate(records);
+    }
+
+    /// Puts the records from `first` on into the order of `order`, which names them by their index; those it
+    /// does not name are dropped.
+    pub fn arrange(&mut self, first: usize, order: impl Iterator<Item = usize>) {
+        let slots = self.arena.slots.split_off(first);
+        let targets = self.targets.split_off(first);
+        for index in order {
+            self.arena.slots.push(slots[index - first]);
+            self.targets.push(targets[index - first]);
+        }
     }
 
     /// Forgets all records, keeps the memory.
@@ -376,6 +387,17 @@ mod tests {
         assert_eq!((second.key, second.value), (Some(&b""[..]), None));
         assert_eq!(second.headers.iter().collect::<Vec<_>>(), [(&b"a"[..], None), (&b"a"[..], Some(&b""[..]))]);
         assert_eq!(chunk.next_offset, 13);
+    }
+
+    #[test]
+    fn records_are_arranged_without_moving_their_bytes() {
+        let mut drafts = Drafts::default();
+        for value in [&b"first"[..], b"c", b"lost", b"a", b"b"] {
+            drafts.push(Topic("t"), 0, None, |r| r.value(value));
+        }
+        drafts.arrange(1, [3, 4, 1].into_iter());
+        let values: Vec<_> = drafts.iter().filter_map(|d| d.value).collect();
+        assert_eq!(values, [&b"first"[..], b"a", b"b", b"c"]);
     }
 
     #[test]
