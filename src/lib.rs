@@ -1,3 +1,4 @@
 //! An actor-based stateful stream processor for money on Apache Kafka.
 
+pub mod config;
 pub mod log;
