@@ -46,6 +46,8 @@ pub struct Start {
     pub accepted: PerLane<Option<Offset>>,
     /// What earlier incarnations suspect.
     pub suspicion: Suspicion,
+    /// What is measured of it.
+    pub metrics: Arc<PartitionMetrics>,
     /// Names this life of the partition in its reports.
     pub incarnation: Incarnation,
     /// Where to report.
@@ -77,6 +79,7 @@ pub struct Supervisor<A: Wire> {
     pub(super) desk: Rc<Desk<A>>,
     pub(super) routes: Routes<A>,
     pub(super) suspicion: Suspicion,
+    pub(super) metrics: Arc<PartitionMetrics>,
     pub(super) condemned: Vec<Kill>,
     pub(super) inspections: Vec<Inspect<A>>,
     pub(super) restarts: u64,
@@ -114,13 +117,14 @@ struct Committing {
 impl<A: Wire> Supervisor<A> {
     /// A partition that recovers as soon as it is started.
     pub fn new(start: Start) -> Self {
-        let Start { log, settings, accepted, suspicion, incarnation, reports } = start;
+        let Start { log, settings, accepted, suspicion, metrics, incarnation, reports } = start;
         let clerk = Clerk::new(&settings, log.number());
         let desk = Desk { round: Round::empty().into(), rules: settings.rules.clone(), clerk };
         Supervisor {
             desk: Rc::new(desk),
             routes: Routes::new([]),
             suspicion,
+            metrics,
             condemned: Vec::new(),
             inspections: Vec::new(),
             restarts: 0,
@@ -259,6 +263,7 @@ impl<A: Wire> Supervisor<A> {
         let lost: HashSet<AggregateId> = groups.iter().filter_map(|group| self.routes.lose(group.place)).collect();
         tracing::info!(partition = self.log.number(), actors = lost.len(), "actors died, folding them again");
         self.restarts += lost.len() as u64;
+        self.metrics.aggregate.actor_restarts.of(RestartReason::Killed).increment(lost.len() as u64);
         self.work = Work::Folding { groups };
         let (log, settings) = (self.log.clone(), self.settings.clone());
         let folding = async move {
@@ -302,7 +307,7 @@ impl<A: Wire> Supervisor<A> {
         match answer {
             Ok(()) => {
                 self.committed_at = Instant::now();
-                self.account_for(committing.batch.into_outcomes(), committing.since.elapsed());
+                measures::committed(&self.metrics, &committing.batch.into_outcomes(), committing.since.elapsed(), (self.settings.clock)());
                 self.advance(context);
             }
             Err(error) if error.is_retriable() && self.stage == Stage::Running => {
@@ -318,8 +323,6 @@ impl<A: Wire> Supervisor<A> {
         }
     }
 
-    fn account_for(&self, _outcomes: Vec<Outcome>, _took: Duration) {}
-
     /// Idle positions pass control records, and no offset is left to expire.
     fn tick(&mut self, context: &mut Context<Self>) {
         let idle = self.stage == Stage::Running && matches!(self.work, Work::None) && self.committing.is_none();
@@ -327,7 +330,24 @@ impl<A: Wire> Supervisor<A> {
         if idle && self.batch.records() == 0 && (moved || self.committed_at.elapsed() >= RECOMMIT) {
             self.start_commit(context);
         }
+        self.measure(context);
         self.advance(context);
+    }
+
+    /// Looks at what the partition holds and how far it is behind.
+    fn measure(&mut self, context: &mut Context<Self>) {
+        self.metrics.actors.set(self.routes.live() as f64);
+        if let Some(stock) = &self.stock {
+            measures::backpressure(&self.metrics, stock);
+        }
+        let committed = self.committing.as_ref().map_or(self.batch.start(), |committing| committing.batch.start());
+        let (metrics, now) = (self.metrics.clone(), (self.settings.clock)());
+        let since = self.behind_since;
+        let ends = wrap_future(self.log.ends()).map(move |ends: Result<_, Error>, actor: &mut Self, _| match ends {
+            Ok(ends) => actor.behind_since = measures::lag(&metrics, committed, ends, since, now),
+            Err(error) => tracing::debug!(%error, "lag is not known"),
+        });
+        context.spawn(ends);
     }
 
     fn recovered(&mut self, recovered: Result<Recovered<A>, End>, context: &mut Context<Self>) {
@@ -335,7 +355,9 @@ impl<A: Wire> Supervisor<A> {
             return;
         }
         match recovered {
-            Ok(Recovered { aggregates, from, lanes, .. }) => {
+            Ok(Recovered { aggregates, from, lanes, replayed }) => {
+                self.metrics.aggregate.recovery_replayed_events.increment(replayed);
+                self.metrics.aggregate.recovery_duration.record(self.committed_at.elapsed());
                 self.routes = Routes::new(aggregates);
                 self.batch = Batch::starting_at(from);
                 self.stock = Some(Stock::new(lanes));
