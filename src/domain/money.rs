@@ -84,6 +84,11 @@ impl Amount {
         self.0.scale()
     }
 
+    /// All its digits as one whole number, with the sign.
+    pub fn mantissa(self) -> i128 {
+        self.0.mantissa()
+    }
+
     /// The sum, exact; `None` when 96 bits cannot hold it or the scales differ.
     pub fn checked_add(self, other: Amount) -> Option<Amount> {
         self.of_mantissa(self.0.mantissa().checked_add(other.0.mantissa())?, other)

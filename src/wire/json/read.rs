@@ -1,0 +1,200 @@
+//! Objects taken apart: which field is missing, unknown or wrong is known where it is read.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Fault, shown};
+use crate::domain::ids::InvalidId;
+use crate::domain::money::RequestedAmount;
+
+/// What fields that nobody asked for mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unknown {
+    /// Nothing; but two of one name are refused all the same.
+    Ignored,
+    /// The object is refused, even when the value is null.
+    Refused,
+}
+
+/// Calls `each` with every member of a JSON object, the value as the text that was sent.
+///
+/// # Errors
+/// What is no object, or no JSON.
+pub fn members<'a>(name: &'static str, object: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<(), Fault> {
+    if !object.trim_ascii_start().starts_with('{') {
+        return Err(Fault::NotAnObject(name));
+    }
+    let mut parser = serde_json::Deserializer::from_str(object);
+    parser.deserialize_map(Each(each)).and_then(|()| parser.end()).map_err(Fault::NotJson)
+}
+
+struct Each<F>(F);
+
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Key(key), value)) = map.next_entry::<_, &RawValue>()? {
+            (self.0)(key, value.get());
+        }
+        Ok(())
+    }
+}
+
+/// The fields of these names, in this order.
+///
+/// # Errors
+/// What is no object, no JSON, has two equal keys, or a field it should not have.
+pub fn fields<'a, const N: usize>(
+    name: &'static str,
+    object: &'a str,
+    names: [&'static str; N],
+    unknown: Unknown,
+) -> Result<[Field<'a>; N], Fault> {
+    let mut fields = names.map(|name| Field { name, sent: None });
+    let mut twice = None;
+    let mut strangers = Vec::new();
+    members(name, object, |key, value| match fields.iter_mut().find(|field| field.name == key) {
+        None => strangers.push(key),
+        Some(field) if field.sent.is_none() => field.sent = Some(value),
+        Some(field) => twice = Some(field.name),
+    })?;
+    if let Some(field) = twice {
+        return Err(Fault::EqualKeys { object: name, field: field.to_owned() });
+    }
+    if unknown == Unknown::Refused
+        && let Some(field) = strangers.first()
+    {
+        return Err(Fault::UnknownField { object: name, field: shown(field) });
+    }
+    strangers.sort_unstable();
+    match strangers.array_windows().find(|[one, other]| one == other) {
+        Some([field, _]) => Err(Fault::EqualKeys { object: name, field: shown(field) }),
+        None => Ok(fields),
+    }
+}
+
+/// The text of a JSON string, without its escapes; `None` for any other value.
+pub fn string(sent: &str) -> Option<Cow<'_, str>> {
+    let inner = sent.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(sent).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+/// One field of an object: absent, null, or a value as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    name: &'static str,
+    sent: Option<&'a str>,
+}
+
+impl<'a> Field<'a> {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The value as it was sent; `None` when absent.
+    pub fn sent(self) -> Option<&'a str> {
+        self.sent
+    }
+
+    /// The value as it was sent; `None` when absent or null.
+    pub fn present(self) -> Option<&'a str> {
+        self.sent.filter(|sent| *sent != "null")
+    }
+
+    /// The value as it was sent.
+    ///
+    /// # Errors
+    /// Absent or null.
+    pub fn required(self) -> Result<&'a str, Fault> {
+        self.present().ok_or(Fault::Missing(self.name))
+    }
+
+    /// Reads it when it is there.
+    ///
+    /// # Errors
+    /// What `read` refuses.
+    pub fn optional<T>(self, read: impl FnOnce(Self) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+        self.present().map(|_| read(self)).transpose()
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// Absent or no string.
+    pub fn string(self) -> Result<Cow<'a, str>, Fault> {
+        string(self.required()?).ok_or_else(|| self.must_be("a string"))
+    }
+
+    /// A string of 1 to `longest` characters.
+    ///
+    /// # Errors
+    /// Absent or anything else.
+    pub fn text(self, longest: usize) -> Result<Box<str>, Fault> {
+        string(self.required()?)
+            .filter(|text| !text.is_empty() && (text.len() <= longest || text.chars().nth(longest).is_none()))
+            .map(Box::from)
+            .ok_or_else(|| self.must_be(format_args!("a string of 1 to {longest} characters")))
+    }
+
+    /// An id.
+    ///
+    /// # Errors
+    /// Absent or anything else.
+    pub fn id<T>(self, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, Fault> {
+        string(self.required()?)
+            .and_then(|text| parse(&text).ok())
+            .ok_or_else(|| self.must_be("a string of 1 to 128 characters of A-Z a-z 0-9 . _ : -"))
+    }
+
+    /// One of a few words.
+    ///
+    /// # Errors
+    /// Absent or anything else.
+    pub fn word<T: Display>(self, parse: fn(&str) -> Option<T>, all: &[T]) -> Result<T, Fault> {
+        string(self.required()?).and_then(|text| parse(&text)).ok_or_else(|| {
+            let words: Vec<_> = all.iter().map(T::to_string).collect();
+            self.must_be(format_args!("one of {}", words.join(", ")))
+        })
+    }
+
+    /// An amount, not yet judged.
+    ///
+    /// # Errors
+    /// Absent, outside the grammar, or a JSON number, which may have lost money already.
+    pub fn amount(self) -> Result<RequestedAmount, Fault> {
+        string(self.required()?)
+            .and_then(|text| RequestedAmount::parse(&text).ok())
+            .ok_or_else(|| self.must_be("a decimal number in a string, such as \"50.00\""))
+    }
+
+    /// A whole number from 0 to 2^63-1, written without fraction, exponent or sign.
+    ///
+    /// # Errors
+    /// Absent or anything else.
+    pub fn whole_number(self) -> Result<u64, Fault> {
+        let sent = self.required()?;
+        let digits = sent.bytes().all(|byte| byte.is_ascii_digit());
+        digits
+            .then(|| sent.parse().ok())
+            .flatten()
+            .filter(|number| i64::try_from(*number).is_ok())
+            .ok_or_else(|| self.must_be("an integer from 0 to 2^63-1"))
+    }
+
+    /// The fault of a value that is not what it should be.
+    pub fn must_be(self, expected: impl Display) -> Fault {
+        Fault::Invalid { field: self.name, expected: expected.to_string() }
+    }
+}

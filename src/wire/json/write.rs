@@ -1,0 +1,164 @@
+//! Compact JSON, written by hand straight into the bytes of a record.
+
+use super::push_timestamp;
+use crate::domain::ids::Timestamp;
+use crate::domain::money::Amount;
+
+/// Writes one object, fields in the order of the calls.
+pub struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    separator: u8,
+}
+
+impl<'a> Object<'a> {
+    /// Begins an object; [`Object::close`] ends it.
+    pub fn open(out: &'a mut Vec<u8>) -> Self {
+        Object { out, separator: b'{' }
+    }
+
+    /// Ends the object.
+    pub fn close(self) {
+        if self.separator == b'{' {
+            self.out.push(b'{');
+        }
+        self.out.push(b'}');
+    }
+
+    /// A string.
+    pub fn text(&mut self, name: &'static str, text: &str) {
+        self.name(name);
+        push_string(self.out, text);
+    }
+
+    /// A string, when there is one.
+    pub fn optional_text(&mut self, name: &'static str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    /// A value that is JSON already.
+    pub fn json(&mut self, name: &'static str, json: &str) {
+        self.name(name);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    /// A value that is JSON already, when there is one.
+    pub fn optional_json(&mut self, name: &'static str, json: Option<&str>) {
+        if let Some(json) = json {
+            self.json(name, json);
+        }
+    }
+
+    /// A number.
+    pub fn number(&mut self, name: &'static str, number: u64) {
+        self.name(name);
+        push_number(self.out, number.into(), 0);
+    }
+
+    /// A time, as a string.
+    pub fn timestamp(&mut self, name: &'static str, at: Timestamp) {
+        self.name(name);
+        self.out.push(b'"');
+        push_timestamp(self.out, at);
+        self.out.push(b'"');
+    }
+
+    /// An amount, as a string, with exactly its decimals.
+    pub fn amount(&mut self, name: &'static str, amount: Amount) {
+        self.name(name);
+        self.out.push(b'"');
+        push_number(self.out, amount.mantissa(), amount.decimals() as usize);
+        self.out.push(b'"');
+    }
+
+    /// An amount, when there is one.
+    pub fn optional_amount(&mut self, name: &'static str, amount: Option<Amount>) {
+        if let Some(amount) = amount {
+            self.amount(name, amount);
+        }
+    }
+
+    /// An amount, or null.
+    pub fn nullable_amount(&mut self, name: &'static str, amount: Option<Amount>) {
+        match amount {
+            Some(amount) => self.amount(name, amount),
+            None => self.json(name, "null"),
+        }
+    }
+
+    /// An object in this object.
+    pub fn object(&mut self, name: &'static str) -> Object<'_> {
+        self.name(name);
+        Object::open(self.out)
+    }
+
+    // Names are ours: none needs an escape.
+    fn name(&mut self, name: &'static str) {
+        self.out.extend_from_slice(&[self.separator, b'"']);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.separator = b',';
+    }
+}
+
+/// Appends a JSON string with the fewest escapes.
+pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..=0x1F | b'"' | b'\\')) {
+        out.extend_from_slice(&rest[..at]);
+        push_escape(out, rest[at]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0C => b'f',
+        b'"' | b'\\' => byte,
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            return out.extend(super::super::hash::hex_digits(byte));
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Appends `mantissa` with its last `decimals` digits behind a point.
+pub fn push_number(out: &mut Vec<u8>, mantissa: i128, decimals: usize) {
+    let mut digits = [b'0'; 64];
+    let mut start = digits.len();
+    let mut put = |digit: u8| {
+        start -= 1;
+        digits[start] = b'0' + digit;
+        digits.len() - start
+    };
+    let mut long = mantissa.unsigned_abs();
+    let mut written = 0;
+    while long > u128::from(u64::MAX) {
+        written = put((long % 10) as u8);
+        long /= 10;
+    }
+    // Almost every number fits here, where dividing is fast.
+    let mut rest = long as u64;
+    while rest > 0 || written <= decimals {
+        written = put((rest % 10) as u8);
+        rest /= 10;
+    }
+    if mantissa < 0 {
+        out.push(b'-');
+    }
+    let (integer, fraction) = digits[start..].split_at(written - decimals);
+    out.extend_from_slice(integer);
+    if decimals > 0 {
+        out.push(b'.');
+        out.extend_from_slice(fraction);
+    }
+}
