@@ -1,11 +1,12 @@
 //! What is read is what was written, in order, and no more of it than there is room for.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use billing_engine::log::{Chunk, Drafts, Error, Intake, Millis, Offset, PerLane, Signal};
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 use crate::{
     COMMANDS, EVENTS, INBOX, PARTITIONS, all, commit, everything, numbered, open, owned, reason, soon, texts, values,
@@ -20,36 +21,31 @@ fn signal() -> (Arc<Notify>, Signal) {
 #[tokio::test]
 async fn a_lane_that_is_emptied_slowly_holds_little_and_loses_and_reorders_nothing() {
     const RECORDS: Offset = 50_000;
-    const CAPACITY: usize = 2_000;
+    const CAPACITY: usize = 10_000;
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).with_lane_capacity(CAPACITY);
-    let client = log.client();
-    for lane in [COMMANDS, INBOX] {
-        client.append(values(lane, 2, (0..RECORDS).map(|n| format!("value {n}")))).await.unwrap();
+    for topic in [COMMANDS, INBOX] {
+        log.client().append(values(topic, 2, (0..RECORDS).map(|n| format!("value {n}")))).await.unwrap();
     }
-    let (arrived, signal) = signal();
-    let lanes = owned(&log, 2).await.follow(PerLane { commands: 10, inbox: 20 }, signal);
-    // The handle has gone by now, and with it its readers: only one that is kept is read for.
-    assert!(lanes.await.unwrap().commands.next_offset() < RECORDS);
-
     let owner = owned(&log, 2).await;
-    let tell = arrived.clone();
-    let from = PerLane { commands: 10, inbox: 20 };
-    let lanes = owner.follow(from, Arc::new(move || tell.notify_one())).await.unwrap();
+    let lanes = owner.follow(PerLane { commands: 10, inbox: 20 }, signal().1).await.unwrap();
     let mut read = PerLane::<Vec<_>>::default();
     while read.commands.len() + read.inbox.len() < 2 * RECORDS as usize - 30 {
         for (lane, read) in [(&lanes.commands, &mut read.commands), (&lanes.inbox, &mut read.inbox)] {
-            // Below its capacity one more chunk of that size may come, records have at least 7 bytes.
-            assert!(lane.len() <= 2 * CAPACITY / 7 + 2, "{} records wait", lane.len());
+            soon(full_or_at(RECORDS, lane)).await;
+            // Just below its capacity it takes one more chunk of that size; a record has 7 bytes at least.
+            assert!(lane.len() <= 2 * CAPACITY / 7, "{} records wait", lane.len());
             read.extend(lane.take().unwrap().iter().flat_map(texts));
-        }
-        if lanes.commands.is_empty() && lanes.inbox.is_empty() {
-            soon(arrived.notified()).await;
         }
     }
     assert_eq!(read.commands, numbered(10..RECORDS));
     assert_eq!(read.inbox, numbered(20..RECORDS));
-    assert!(lanes.commands.drain_waited_full() + lanes.inbox.drain_waited_full() > Duration::ZERO);
+}
+
+async fn full_or_at(end: Offset, lane: &Intake) {
+    while !lane.is_full() && lane.next_offset() < end {
+        yield_now().await;
+    }
 }
 
 async fn taken(lane: &Intake, arrived: &Notify) -> Result<Chunk, Error> {
@@ -91,7 +87,7 @@ async fn what_is_read_has_exactly_the_bounds_that_were_asked_for() {
         next += records;
     }
     assert_eq!(owner.events_bounds().await.unwrap(), 0..next);
-    for range in [0..next, 0..1, 2..3, 3..20_001, 17_000..17_001, 40_003..40_006, 12_345..next, next..next, 9..3] {
+    for range in [0..next, 0..1, 2..3, 3..20_001, 17_000..17_001, 40_003..40_006, 12_345..next, next..next] {
         assert_eq!(all(owner.replay(range.clone())).await, numbered(range.clone()), "{range:?}");
         assert_eq!(all(log.client().read(EVENTS, 0, range.clone())).await, numbered(range));
     }
