@@ -9,8 +9,9 @@ use actix::{Actor, Addr, Arbiter};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::health::Health;
-use crate::log::{self, Log, Offset, Ownership, PerLane, Spec, Topic};
+use crate::http::health::{Health, Membership, PartitionStatus};
+use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
+use crate::metrics::{Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
 use crate::partition::lifecycle::{End, Stage};
 use crate::partition::poison::Suspicion;
 use crate::partition::{Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor};
@@ -62,6 +63,7 @@ pub struct Engine<A: Wire> {
     log: Arc<dyn Log>,
     settings: Arc<Settings>,
     accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
+    metrics: Arc<Metrics>,
     health: Health,
     arbiters: Vec<Arbiter>,
     owned: BTreeMap<u32, Owned<A>>,
@@ -74,6 +76,7 @@ pub struct Engine<A: Wire> {
 /// A partition that is ours, in memory or between two lives.
 struct Owned<A: Wire> {
     suspicion: Suspicion,
+    metrics: Arc<PartitionMetrics>,
     backoff: Duration,
     running_since: Option<Instant>,
     life: Life<A>,
@@ -95,6 +98,7 @@ impl<A: Wire> Engine<A> {
         log: Arc<dyn Log>,
         settings: Settings,
         accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
+        metrics: Arc<Metrics>,
         health: Health,
         threads: usize,
     ) -> Self {
@@ -103,6 +107,7 @@ impl<A: Wire> Engine<A> {
             log,
             settings: Arc::new(settings),
             accepted,
+            metrics,
             health,
             arbiters: (0..threads.max(1)).map(|_| Arbiter::new()).collect(),
             owned: BTreeMap::new(),
@@ -137,7 +142,7 @@ impl<A: Wire> Engine<A> {
                 () = tokio::time::sleep_until(rebuild.into()) => self.rebuild_due(),
             }
         };
-        self.health.draining();
+        self.health.membership(Membership::Draining);
         self.leave(&mut ownership).await;
         for arbiter in &self.arbiters {
             arbiter.stop();
@@ -171,9 +176,9 @@ impl<A: Wire> Engine<A> {
         match change {
             Ownership::Assigned(partitions) => {
                 tracing::info!(group = self.settings.group_name(), ?partitions, "assigned");
-                self.health.joined();
+                self.health.membership(Membership::Joined);
                 for partition in partitions {
-                    self.begin(partition, Suspicion::default(), FIRST_BACKOFF);
+                    self.assigned(partition);
                 }
             }
             Ownership::Revoked { partitions, lost, done } => {
@@ -190,7 +195,18 @@ impl<A: Wire> Engine<A> {
         }
     }
 
-    fn begin(&mut self, partition: u32, suspicion: Suspicion, backoff: Duration) {
+    fn assigned(&mut self, partition: u32) {
+        let scope = Scope {
+            aggregate: A::AGGREGATE,
+            group: self.settings.group_name().to_owned(),
+            commands: self.settings.topic_name(Lane::Commands).to_owned(),
+            inbox: self.settings.topic_name(Lane::Inbox).to_owned(),
+        };
+        let metrics = Arc::new(self.metrics.partition(&scope, partition));
+        self.begin(partition, Suspicion::default(), metrics, FIRST_BACKOFF);
+    }
+
+    fn begin(&mut self, partition: u32, suspicion: Suspicion, metrics: Arc<PartitionMetrics>, backoff: Duration) {
         self.incarnations += 1;
         let incarnation = Incarnation { partition, number: self.incarnations };
         let start = Start {
@@ -198,17 +214,18 @@ impl<A: Wire> Engine<A> {
             settings: self.settings.clone(),
             accepted: self.accepted.get(&partition).copied().unwrap_or_default(),
             suspicion: suspicion.clone(),
+            metrics: metrics.clone(),
             incarnation,
             reports: self.reporter.clone(),
         };
         let arbiter = &self.arbiters[partition as usize % self.arbiters.len()];
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), |_| Supervisor::new(start));
         let life = Life::Running(incarnation, supervisor);
-        self.owned.insert(partition, Owned { suspicion, backoff, running_since: None, life });
+        self.owned.insert(partition, Owned { suspicion, metrics, backoff, running_since: None, life });
     }
 
     fn give_up(&mut self, partition: u32, lost: bool) -> Option<oneshot::Receiver<()>> {
-        self.health.forget(A::AGGREGATE, partition);
+        self.health.revoked(A::AGGREGATE, partition);
         let Life::Running(_, supervisor) = self.owned.remove(&partition)?.life else { return None };
         let (released, release) = oneshot::channel();
         supervisor.try_send(Release { lost, released }).ok();
@@ -222,7 +239,10 @@ impl<A: Wire> Engine<A> {
         }
         match report {
             Report::Stage(stage) => {
-                self.health.stage(A::AGGREGATE, incarnation.partition, stage);
+                if let Some(state) = state_of(stage) {
+                    owned.metrics.enter(state);
+                    self.health.partition(A::AGGREGATE, incarnation.partition, state);
+                }
                 if stage == Stage::Running {
                     owned.running_since = Some(Instant::now());
                     self.accepted.remove(&incarnation.partition);
@@ -239,29 +259,36 @@ impl<A: Wire> Engine<A> {
             owned.backoff = FIRST_BACKOFF;
         }
         let group = self.settings.group_name();
-        match end {
+        let (state, pause) = match end {
+            // Only revocation releases, and that has forgotten the partition already.
+            End::Released => return Ok(()),
             End::Halted(halt) => {
                 tracing::error!(group, partition, reason = %halt, "partition halted");
-                self.health.halted(A::AGGREGATE, partition, halt.to_string());
-                owned.life = Life::Halted;
+                (PartitionState::Halted, None)
             }
             End::Panicked { batch } => {
                 tracing::error!(group, partition, ?batch, "partition panicked, building it again");
-                self.health.failed(A::AGGREGATE, partition, end.to_string());
+                owned.metrics.aggregate.actor_restarts.of(RestartReason::Panicked).increment(1);
                 owned.suspicion.strike(*batch);
-                owned.life = Life::Waiting(Instant::now() + PANIC_BACKOFF);
-                return self.count_panic();
+                (PartitionState::Failed, Some(PANIC_BACKOFF))
             }
             End::Log(error) => {
                 tracing::warn!(group, partition, %error, backoff = ?owned.backoff, "partition ended, building it again");
-                self.health.failed(A::AGGREGATE, partition, error.to_string());
-                owned.life = Life::Waiting(Instant::now() + owned.backoff);
-                owned.backoff = (owned.backoff * 2).min(LONGEST_BACKOFF);
+                if matches!(error, log::Error::Fenced { .. }) {
+                    owned.metrics.engine.producer_fenced.increment(1);
+                }
+                let pause = owned.backoff;
+                owned.backoff = (pause * 2).min(LONGEST_BACKOFF);
+                (PartitionState::Failed, Some(pause))
             }
-            // Only revocation releases, and that has forgotten the partition already.
-            End::Released => {}
+        };
+        owned.life = pause.map_or(Life::Halted, |pause| Life::Waiting(Instant::now() + pause));
+        owned.metrics.enter(state);
+        self.health.partition(A::AGGREGATE, partition, PartitionStatus { state, reason: Some(end.to_string()) });
+        match end {
+            End::Panicked { .. } => self.count_panic(),
+            End::Released | End::Halted(_) | End::Log(_) => Ok(()),
         }
-        Ok(())
     }
 
     fn count_panic(&mut self) -> Result<(), Error> {
@@ -288,8 +315,8 @@ impl<A: Wire> Engine<A> {
             .map(|(partition, _)| *partition)
             .collect();
         for partition in due {
-            if let Some(Owned { suspicion, backoff, .. }) = self.owned.remove(&partition) {
-                self.begin(partition, suspicion, backoff);
+            if let Some(Owned { suspicion, metrics, backoff, .. }) = self.owned.remove(&partition) {
+                self.begin(partition, suspicion, metrics, backoff);
             }
         }
     }
@@ -321,5 +348,14 @@ impl<A: Wire> Engine<A> {
             let inspections = join_all(asked).await.into_iter().filter_map(Result::ok).collect();
             answer.send(inspections).ok();
         });
+    }
+}
+
+fn state_of(stage: Stage) -> Option<PartitionState> {
+    match stage {
+        Stage::Recovering => Some(PartitionState::Recovering),
+        Stage::Running => Some(PartitionState::Running),
+        Stage::Draining => Some(PartitionState::Draining),
+        Stage::Closed => None,
     }
 }

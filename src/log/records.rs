@@ -57,6 +57,16 @@ impl<'a> Headers<'a> {
         self.encoded.is_empty()
     }
 
+    /// The headers as they lie in memory, for whoever stores them as they are.
+    pub(super) fn encoded(&self) -> &'a [u8] {
+        self.encoded
+    }
+
+    /// Headers from bytes that [`Headers::encoded`] once answered; any others make walking them panic.
+    pub(super) fn from_encoded(encoded: &'a [u8]) -> Self {
+        Headers { encoded }
+    }
+
     /// Bytes of all names and values.
     pub fn size(&self) -> usize {
         self.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum()
@@ -208,6 +218,18 @@ impl RecordWriter<'_> {
         self.bytes.extend_from_slice(&value.map_or(NULL, |v| v.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(value.unwrap_or_default());
     }
+
+    /// The whole of another record.
+    pub fn copy(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, headers: Headers<'_>) {
+        if let Some(key) = key {
+            self.key(key);
+        }
+        if let Some(value) = value {
+            self.value(value);
+        }
+        self.stage = Stage::Headers;
+        self.bytes.extend_from_slice(headers.encoded);
+    }
 }
 
 /// What was read of one partition in one go: consecutive records, and the position behind them.
@@ -301,15 +323,7 @@ impl Drafts {
     /// Adds a copy of another draft.
     pub fn push_copy(&mut self, draft: Draft<'_>) {
         self.push(draft.topic, draft.partition, draft.timestamp, |record| {
-            if let Some(key) = draft.key {
-                record.key(key);
-            }
-            if let Some(value) = draft.value {
-                record.value(value);
-            }
-            for (name, value) in draft.headers.iter() {
-                record.header(name, value);
-            }
+            record.copy(draft.key, draft.value, draft.headers);
         });
     }
 

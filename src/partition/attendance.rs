@@ -80,7 +80,12 @@ mod tests {
     fn every_end_of_a_ticket_counts_once() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
-        let attendance = Attendance::of(3, Arc::new(move || { counted.fetch_add(1, Ordering::SeqCst); }));
+        let attendance = Attendance::of(
+            3,
+            Arc::new(move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }),
+        );
         let [answers, dies, panics] = [0, 1, 2].map(|group| attendance.ticket(group));
         answers.hand_in();
         drop(dies);

@@ -3,7 +3,7 @@
 use super::desk::Outcome;
 use super::lifecycle::BatchId;
 use super::stock::Portion;
-use crate::log::{Lane, Offset, PerLane};
+use crate::log::{Lane, Millis, Offset, PerLane};
 
 /// Everything decided since the last commit was started.
 #[derive(Debug)]
@@ -12,13 +12,21 @@ pub struct Batch {
     next_offsets: PerLane<Offset>,
     taken: PerLane<usize>,
     first: Option<(Lane, Offset)>,
+    oldest: PerLane<Option<Millis>>,
     outcomes: Vec<Outcome>,
 }
 
 impl Batch {
     /// Nothing decided yet, standing at `start`.
     pub fn starting_at(start: PerLane<Offset>) -> Self {
-        Batch { start, next_offsets: start, taken: PerLane::default(), first: None, outcomes: Vec::new() }
+        Batch {
+            start,
+            next_offsets: start,
+            taken: PerLane::default(),
+            first: None,
+            oldest: PerLane::default(),
+            outcomes: Vec::new(),
+        }
     }
 
     /// Where it starts.
@@ -45,8 +53,15 @@ impl Batch {
     pub fn take(&mut self, portion: &Portion) {
         *self.taken.of_mut(portion.lane) += portion.len();
         *self.next_offsets.of_mut(portion.lane) = portion.next_offset();
-        let first = portion.records().next().map(|record| (portion.lane, record.offset));
-        self.first = self.first.or(first);
+        if let Some(record) = portion.records().next() {
+            self.first.get_or_insert((portion.lane, record.offset));
+            self.oldest.of_mut(portion.lane).get_or_insert(record.timestamp);
+        }
+    }
+
+    /// Timestamp of the first record of each lane.
+    pub fn oldest(&self) -> PerLane<Option<Millis>> {
+        self.oldest
     }
 
     /// Counts in what became of it.

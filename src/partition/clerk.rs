@@ -101,8 +101,7 @@ impl Clerk {
         // A record of the inbox that is no message stands for itself.
         let SentHome { key, value, headers, origin } =
             self.origin(entry).unwrap_or_else(|_| self.arrived(entry.lane, entry.record));
-        let failed =
-            Failed { key, value, headers, source: origin, timestamp: entry.record.timestamp, reason, error };
+        let failed = Failed { key, value, headers, source: origin, timestamp: entry.record.timestamp, reason, error };
         let letter = failed.letter(self.dead_letter_bytes);
         entry.drafts.push(DEAD_LETTERS, self.partition, None, |draft| {
             if let Some(key) = letter.key {

@@ -82,15 +82,13 @@ pub async fn fold<A: Wire>(
     range: Range<Offset>,
     wanted: Option<&HashSet<AggregateId>>,
 ) -> Result<Folded<A>, End> {
-    let mut folded =
-        Folded { aggregates: HashMap::new(), highest_source: PerLane::default(), events: 0 };
+    let mut folded = Folded { aggregates: HashMap::new(), highest_source: PerLane::default(), events: 0 };
     let mut chunks = log.replay(range);
     while let Some(chunk) = chunks.recv().await {
         let chunk = chunk?;
         for record in chunk.iter() {
-            let is_wanted = |wanted: &HashSet<AggregateId>| {
-                wanted.iter().any(|id| record.key == Some(id.as_str().as_bytes()))
-            };
+            let is_wanted =
+                |wanted: &HashSet<AggregateId>| wanted.iter().any(|id| record.key == Some(id.as_str().as_bytes()));
             if wanted.is_none_or(is_wanted) {
                 take(&mut folded, settings, log.number(), record)?;
             }
@@ -99,12 +97,7 @@ pub async fn fold<A: Wire>(
     Ok(folded)
 }
 
-fn take<A: Wire>(
-    folded: &mut Folded<A>,
-    settings: &Settings,
-    partition: u32,
-    record: Record<'_>,
-) -> Result<(), End> {
+fn take<A: Wire>(folded: &mut Folded<A>, settings: &Settings, partition: u32, record: Record<'_>) -> Result<(), End> {
     let broken = |aggregate: &str, reason: String| {
         End::Halted(Halt::History {
             topic: settings.events_name().to_owned(),

@@ -41,8 +41,12 @@ impl<A: Wire> Supervisor<A> {
     /// Reads the records of a round and groups those that actors have to answer.
     pub(super) fn lay_out(&mut self, portions: Vec<Portion>) -> Result<Vec<Group>, End> {
         let round = &mut *self.desk.round.borrow_mut();
-        let reader =
-            Reader { clerk: &self.desk.clerk, settings: &self.settings, suspicion: &self.suspicion, home: self.log.number() };
+        let reader = Reader {
+            clerk: &self.desk.clerk,
+            settings: &self.settings,
+            suspicion: &self.suspicion,
+            home: self.log.number(),
+        };
         round.now = (self.settings.clock)();
         round.portions = portions;
         let Round { portions, tasks, drafts, order, .. } = round;
@@ -53,7 +57,8 @@ impl<A: Wire> Supervisor<A> {
             for (index, record) in portion.records().enumerate() {
                 let first = drafts.len();
                 let mut entry = Entry { drafts, lane: portion.lane, record };
-                let mut task = Task { portion: portion_index as u32, index: index as u32, request: None, outcome: None };
+                let mut task =
+                    Task { portion: portion_index as u32, index: index as u32, request: None, outcome: None };
                 match reader.read::<A>(&mut entry)? {
                     Ok(request) => {
                         let id = &request.aggregate_id;
@@ -96,7 +101,8 @@ impl<A: Wire> Supervisor<A> {
         for (number, group) in groups.iter().enumerate() {
             let ticket = attendance.ticket(number);
             let Some(actor) = self.routes.actor(group.place, &self.desk) else { continue };
-            let dies = |before: bool| victims.iter().any(|(victim, kill)| *victim == number && kill.dies_before() == before);
+            let dies =
+                |before: bool| victims.iter().any(|(victim, kill)| *victim == number && kill.dies_before() == before);
             // A closed mailbox drops the message, and with it the ticket; full it cannot be.
             if dies(true) {
                 actor.try_send(Die).ok();
@@ -140,15 +146,14 @@ impl<A: Wire> Supervisor<A> {
         let round = self.desk.round.borrow();
         let events = round.drafts.iter().take(round.first_draft).filter(|d| d.topic == self.settings.spec.events);
         for draft in events {
-            let Some((_, aggregate)) =
-                aggregates.iter_mut().find(|(id, _)| draft.key == Some(id.as_str().as_bytes()))
+            let Some((_, aggregate)) = aggregates.iter_mut().find(|(id, _)| draft.key == Some(id.as_str().as_bytes()))
             else {
                 continue;
             };
             let event = wire::event::decode::<A>(draft.value, draft.headers.iter());
-            let applied = event.map_err(|error| error.to_string()).and_then(|event| {
-                aggregate.apply(&event.recorded).map_err(|unfit| unfit.to_string())
-            });
+            let applied = event
+                .map_err(|error| error.to_string())
+                .and_then(|event| aggregate.apply(&event.recorded).map_err(|unfit| unfit.to_string()));
             if let Err(reason) = applied {
                 return Err(End::Halted(self.unreadable_draft(draft.key, reason)));
             }

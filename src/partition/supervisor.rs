@@ -16,9 +16,10 @@ use super::Settings;
 use super::attendance::Attendance;
 use super::batch::Batch;
 use super::clerk::Clerk;
-use super::inspect::Inspect;
 use super::desk::{Desk, Outcome, Round};
+use super::inspect::Inspect;
 use super::lifecycle::{End, Stage};
+use super::measures;
 use super::poison::Suspicion;
 use super::recovery::{self, Folded, Recovered};
 use super::round::{Group, ROUND_RECORDS};
@@ -26,6 +27,7 @@ use super::routes::{Residence, Routes};
 use super::stock::Stock;
 use crate::domain::ids::AggregateId;
 use crate::log::{Commit, Error, Offset, Partition, PerLane, Signal};
+use crate::metrics::{PartitionMetrics, RestartReason};
 use crate::wire::Wire;
 
 /// How often a partition looks at its idle positions and its lag.
@@ -279,7 +281,12 @@ impl<A: Wire> Supervisor<A> {
         }));
     }
 
-    fn resume(&mut self, lost: &HashSet<AggregateId>, folded: Folded<A>, context: &mut Context<Self>) -> Result<(), End> {
+    fn resume(
+        &mut self,
+        lost: &HashSet<AggregateId>,
+        folded: Folded<A>,
+        context: &mut Context<Self>,
+    ) -> Result<(), End> {
         let Work::Folding { groups } = std::mem::replace(&mut self.work, Work::None) else { return Ok(()) };
         for (id, state) in self.with_pending(lost, folded)? {
             self.routes.settle(&id, Residence::Folded(state));
@@ -307,7 +314,12 @@ impl<A: Wire> Supervisor<A> {
         match answer {
             Ok(()) => {
                 self.committed_at = Instant::now();
-                measures::committed(&self.metrics, &committing.batch.into_outcomes(), committing.since.elapsed(), (self.settings.clock)());
+                measures::committed(
+                    &self.metrics,
+                    &committing.batch.into_outcomes(),
+                    committing.since.elapsed(),
+                    (self.settings.clock)(),
+                );
                 self.advance(context);
             }
             Err(error) if error.is_retriable() && self.stage == Stage::Running => {
@@ -340,14 +352,13 @@ impl<A: Wire> Supervisor<A> {
         if let Some(stock) = &self.stock {
             measures::backpressure(&self.metrics, stock);
         }
-        let committed = self.committing.as_ref().map_or(self.batch.start(), |committing| committing.batch.start());
-        let (metrics, now) = (self.metrics.clone(), (self.settings.clock)());
-        let since = self.behind_since;
-        let ends = wrap_future(self.log.ends()).map(move |ends: Result<_, Error>, actor: &mut Self, _| match ends {
-            Ok(ends) => actor.behind_since = measures::lag(&metrics, committed, ends, since, now),
+        let first = self.committing.as_ref().map_or(&self.batch, |committing| &committing.batch);
+        let (committed, oldest, now) = (first.start(), first.oldest(), (self.settings.clock)());
+        let metrics = self.metrics.clone();
+        context.spawn(wrap_future(self.log.ends()).map(move |ends: Result<_, Error>, _: &mut Self, _| match ends {
+            Ok(ends) => measures::lag(&metrics, committed, ends, oldest, now),
             Err(error) => tracing::debug!(%error, "lag is not known"),
-        });
-        context.spawn(ends);
+        }));
     }
 
     fn recovered(&mut self, recovered: Result<Recovered<A>, End>, context: &mut Context<Self>) {
@@ -406,7 +417,8 @@ impl<A: Wire> Actor for Supervisor<A> {
 
     fn started(&mut self, context: &mut Context<Self>) {
         self.report(Report::Stage(Stage::Recovering));
-        let (log, settings, accepted, arrived) = (self.log.clone(), self.settings.clone(), self.accepted, wake(context));
+        let (log, settings, accepted, arrived) =
+            (self.log.clone(), self.settings.clone(), self.accepted, wake(context));
         let recovering = async move { recovery::recover::<A>(&log, &settings, accepted, arrived).await };
         context.spawn(wrap_future(recovering).map(|recovered, actor: &mut Self, context| {
             actor.recovered(recovered, context);
