@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Arbiter};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::health::{Health, Membership, PartitionStatus};
+use crate::http::{Health, Membership, PartitionStatus};
 use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
 use crate::metrics::{Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
 use crate::partition::lifecycle::{End, Stage};

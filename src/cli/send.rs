@@ -15,7 +15,7 @@ use super::reach::{self, Reach};
 use super::{Failure, Output};
 use crate::config::Config;
 use crate::engine::ACCOUNTS;
-use crate::log::{Chunk, Client, Drafts, Offset, Record, Topic};
+use crate::log::{Chunk, Client, Drafts, Record, Topic};
 use crate::partition::placement::partition_of;
 use crate::partition::{DEAD_LETTERS, REPLIES};
 
@@ -57,11 +57,12 @@ pub fn send(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Fa
         for lines in batches(lines) {
             let lines = lines?;
             sent += lines.len();
-            let offsets = within(&args.reach, client.append(drafts(&lines, partitions))).await?;
+            let (records, count) = (drafts(&lines, partitions), lines.len());
             if let Some(answers) = &mut answers {
-                answers.expect(&lines, &offsets, partitions);
+                answers.expect(lines);
             }
-            progress.inc(lines.len() as u64);
+            within(&args.reach, client.append(records)).await?;
+            progress.inc(count as u64);
         }
         progress.finish_and_clear();
         match answers {
@@ -120,8 +121,10 @@ fn drafts(lines: &[Vec<u8>], partitions: u32) -> Drafts {
 struct Answers {
     arrivals: mpsc::Receiver<Result<(Topic, Chunk), crate::log::Error>>,
     commands_topic: String,
+    /// How many commands of that aggregate and id are unanswered.
     by_command: HashMap<(String, String), usize>,
-    by_place: HashMap<(u32, Offset), (String, String)>,
+    /// Which command a value is, for dead letters, which repeat it unchanged.
+    by_value: HashMap<Vec<u8>, (String, String)>,
     awaited: usize,
     patience: std::time::Duration,
 }
@@ -145,22 +148,17 @@ impl Answers {
             }
         }
         let commands_topic = ACCOUNTS.commands.full_name(prefix);
-        let (by_command, by_place) = (HashMap::new(), HashMap::new());
-        Ok(Answers { arrivals, commands_topic, by_command, by_place, awaited: 0, patience: reach.timeout() })
+        let (by_command, by_value) = (HashMap::new(), HashMap::new());
+        Ok(Answers { arrivals, commands_topic, by_command, by_value, awaited: 0, patience: reach.timeout() })
     }
 
-    fn expect(&mut self, lines: &[Vec<u8>], offsets: &[Offset], partitions: u32) {
-        for (line, offset) in lines.iter().zip(offsets) {
-            let addressed = serde_json::from_slice::<Addressed>(line);
-            let (partition, name) = match addressed {
-                Ok(command) => (
-                    partition_of(&command.aggregate_id, partitions),
-                    (command.aggregate_id, command.command_id),
-                ),
-                Err(_) => (0, Default::default()),
-            };
+    fn expect(&mut self, lines: Vec<Vec<u8>>) {
+        for line in lines {
+            let name = serde_json::from_slice::<Addressed>(&line)
+                .map(|command| (command.aggregate_id, command.command_id))
+                .unwrap_or_default();
             *self.by_command.entry(name.clone()).or_default() += 1;
-            self.by_place.insert((partition, *offset), name);
+            self.by_value.insert(line, name);
             self.awaited += 1;
         }
     }
@@ -190,13 +188,8 @@ impl Answers {
                 .map(|reply| (reply.aggregate_id, reply.command_id))
                 .ok()
         } else {
-            let header = |name: &str| record.headers.last(name).and_then(|value| std::str::from_utf8(value).ok());
-            let is_ours = header("billing.dlq.topic") == Some(&self.commands_topic);
-            let place = header("billing.dlq.partition").zip(header("billing.dlq.offset"));
-            place
-                .filter(|_| is_ours)
-                .and_then(|(partition, offset)| Some((partition.parse().ok()?, offset.parse().ok()?)))
-                .and_then(|place| self.by_place.get(&place).cloned())
+            let is_ours = record.headers.last("billing.dlq.topic") == Some(self.commands_topic.as_bytes());
+            record.value.filter(|_| is_ours).and_then(|value| self.by_value.get(value).cloned())
         };
         let awaited = name.and_then(|name| self.by_command.get_mut(&name));
         awaited.is_some_and(|count| {

@@ -35,12 +35,12 @@ use money::Currencies;
 
 pub use rejection::Rejection;
 
-/// A consistency boundary: one account, later one transaction.
-pub trait Aggregate: Sized + 'static {
+/// A consistency boundary: one account, later one transaction. Plain data, so that it can be copied and sent.
+pub trait Aggregate: Clone + Send + Unpin + 'static {
     /// What can be asked of it.
-    type Command;
+    type Command: Unpin + 'static;
     /// What can have happened to it.
-    type Event;
+    type Event: Unpin + 'static;
 
     /// The aggregate before its first event.
     fn blank(rules: &Rules) -> Self;

@@ -200,8 +200,8 @@ pub trait Partition: Send + Sync {
 
 /// The log as the outside sees it: upstream that appends, an auditor who reads.
 pub trait Client: Send + Sync {
-    /// Writes the records, waits until they are durable and answers the offset of each. Not atomic across records.
-    fn append(&self, records: Drafts) -> Answer<Vec<Offset>>;
+    /// Writes the records and waits until they are durable. Not atomic across records.
+    fn append(&self, records: Drafts) -> Answer<()>;
 
     /// Oldest offset, and the end of what is committed.
     fn bounds(&self, topic: Topic, partition: u32) -> Answer<Range<Offset>>;

@@ -2,7 +2,7 @@
 //! partition number of the record, explicitly; only a command sent home goes elsewhere.
 
 use crate::domain::ids::Version;
-use crate::domain::{Recorded, Rejection};
+use crate::domain::Recorded;
 use crate::log::{Drafts, HeaderIter, Lane, PerLane, Record, Topic};
 use crate::wire::dead_letter::{Failed, Reason};
 use crate::wire::message::{self, SentHome};

@@ -10,7 +10,6 @@ use super::Settings;
 use super::guard::{Evidence, starting_offset};
 use super::lifecycle::{End, Halt};
 use super::placement::partition_of;
-use crate::domain::Aggregate;
 use crate::domain::ids::AggregateId;
 use crate::log::{Commit, Drafts, Intake, Lane, Offset, Partition, PerLane, Record, Signal};
 use crate::wire::{self, Wire};

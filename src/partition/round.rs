@@ -18,9 +18,7 @@ use super::recovery::Folded;
 use super::routes::Residence;
 use super::stock::Portion;
 use super::supervisor::{Kill, Supervisor};
-use crate::domain::Aggregate;
 use crate::domain::ids::AggregateId;
-use crate::log::Lane;
 use crate::wire::{self, Reason, Request, Wire, message};
 
 /// Most records of one round: small enough that other partitions on the same thread are not kept waiting.
@@ -182,9 +180,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read<A: Wire>(&self, entry: &mut Entry<'_>) -> Result<Result<Request<A::Command>, Verdict>, End> {
-        let record = entry.record;
+        let (lane, record) = (entry.lane, entry.record);
         let unreadable = |error: message::Error| {
-            End::Halted(Halt::Message { lane: entry.lane, offset: record.offset, reason: error.to_string() })
+            End::Halted(Halt::Message { lane, offset: record.offset, reason: error.to_string() })
         };
         self.clerk.origin(entry).map_err(unreadable)?;
         if self.suspicion.convicts(entry.lane, record.offset) {

@@ -16,7 +16,7 @@ use super::Settings;
 use super::attendance::Attendance;
 use super::batch::Batch;
 use super::clerk::Clerk;
-use super::desk::{Desk, Outcome, Round};
+use super::desk::{Desk, Round};
 use super::inspect::Inspect;
 use super::lifecycle::{End, Stage};
 use super::measures;
@@ -158,7 +158,7 @@ impl<A: Wire> Supervisor<A> {
     }
 
     /// Does what can be done now. Safe to call at any time.
-    fn advance(&mut self, context: &mut Context<Self>) {
+    pub(super) fn advance(&mut self, context: &mut Context<Self>) {
         if self.stage == Stage::Closed {
             return;
         }
@@ -218,8 +218,9 @@ impl<A: Wire> Supervisor<A> {
         }
         for Inspect { answer } in std::mem::take(&mut self.inspections) {
             // Whoever asked may have gone.
-            let answering = self.inspected().map(|inspection| answer.send(inspection).ok());
-            context.spawn(wrap_future(answering).map(|_, _, _| ()));
+            context.spawn(wrap_future(self.inspected()).map(|inspection, _: &mut Self, _| {
+                answer.send(inspection).ok();
+            }));
         }
     }
 
@@ -463,7 +464,7 @@ impl<A: Wire> Handler<Release> for Supervisor<A> {
 }
 
 /// Kill one actor that has commands in the next round.
-#[derive(Message)]
+#[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct Kill {
     /// Picks the victim among the actors of the round, and whether it dies before its commands or after them.

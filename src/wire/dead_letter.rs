@@ -16,14 +16,11 @@ pub enum Reason {
     TooLarge,
     /// Deciding about it panics.
     Panic,
-    /// It is for an aggregate whose own history cannot be applied.
-    Quarantined,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: &[Reason] =
-        &[Reason::Malformed, Reason::UnknownType, Reason::TooLarge, Reason::Panic, Reason::Quarantined];
+    pub const ALL: &[Reason] = &[Reason::Malformed, Reason::UnknownType, Reason::TooLarge, Reason::Panic];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -32,7 +29,6 @@ impl Reason {
             Reason::UnknownType => "UNKNOWN_TYPE",
             Reason::TooLarge => "TOO_LARGE",
             Reason::Panic => "PANIC",
-            Reason::Quarantined => "QUARANTINED",
         }
     }
 
@@ -43,7 +39,6 @@ impl Reason {
             Reason::UnknownType => "unknown_type",
             Reason::TooLarge => "too_large",
             Reason::Panic => "panic",
-            Reason::Quarantined => "quarantined",
         }
     }
 }
