@@ -1,8 +1,8 @@
 //! Writes down what a record caused: events, replies, dead letters, messages home. Everything goes to the
 //! partition number of the record, explicitly; only a command sent home goes elsewhere.
 
-use crate::domain::ids::Version;
 use crate::domain::Recorded;
+use crate::domain::ids::Version;
 use crate::log::{Drafts, HeaderIter, Lane, PerLane, Record, Topic};
 use crate::wire::dead_letter::{Failed, Reason};
 use crate::wire::message::{self, SentHome};

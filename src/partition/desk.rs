@@ -10,7 +10,7 @@ use super::clerk::Clerk;
 use super::stock::Portion;
 use crate::domain::Rules;
 use crate::domain::ids::Timestamp;
-use crate::log::{Drafts, Millis, Record};
+use crate::log::{Drafts, Millis};
 use crate::wire::{Request, Wire};
 
 /// The shared part of a partition.
@@ -104,12 +104,5 @@ impl<A: Wire> Round<A> {
         self.portions.clear();
         self.order.clear();
         outcomes
-    }
-}
-
-impl<C> Task<C> {
-    /// The record that it stands for.
-    pub fn record<'a>(&self, portions: &'a [Portion]) -> Record<'a> {
-        portions[self.portion as usize].record(self.index as usize)
     }
 }
