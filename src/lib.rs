@@ -9,7 +9,7 @@ pub mod partition;
 
 pub mod engine;
 
-// pub mod cli;
+pub mod cli;
 pub mod http;
 
 pub mod config;

@@ -1,17 +1,15 @@
 //! `account`: one account, folded from the log.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Failure, Output, reach};
+use super::{Failure, Output, reach, setup};
 use crate::config::Config;
+use crate::domain::Aggregate;
 use crate::domain::account::{Account, Opened};
 use crate::domain::ids::AggregateId;
-use crate::domain::{Aggregate, Rules};
 use crate::engine::ACCOUNTS;
 use crate::log::{Client, Record};
 use crate::partition::placement::partition_of;
@@ -44,7 +42,7 @@ pub fn account(command: &Command, config: &Config, output: Output) -> Result<Exi
     let id = AggregateId::parse(&args.id)
         .map_err(|error| Failure::failed("INVALID_ID", format!("{:?} is no account id: it {error}", args.id)))?;
     let client = args.reach.client(config)?;
-    reach::block_on(&args.reach, async {
+    reach::block_on(&args.reach.within, async {
         let history = History::read(client.as_ref(), config, &id).await?;
         match command {
             Command::Show(_) => output.object(&history.shown(&id)?, || history.table(&id)),
@@ -64,8 +62,7 @@ impl History {
     async fn read(client: &dyn Client, config: &Config, id: &AggregateId) -> Result<Self, Failure> {
         let partition = partition_of(id.as_str(), config.topics.partitions.get());
         let bounds = client.bounds(ACCOUNTS.events, partition).await?;
-        let rules = Rules { currencies: config.currencies(), idempotency_window: config.idempotency.window.get() };
-        let mut history = History { account: Account::blank(&rules), events: Vec::new() };
+        let mut history = History { account: Account::blank(&setup::rules(config)), events: Vec::new() };
         let mut chunks = client.read(ACCOUNTS.events, partition, bounds);
         while let Some(chunk) = chunks.recv().await {
             for record in chunk?.iter().filter(|record| record.key == Some(id.as_str().as_bytes())) {
@@ -80,7 +77,10 @@ impl History {
 
     fn take(&mut self, record: Record<'_>) -> Result<(), Failure> {
         let broken = |reason: String| {
-            Failure::failed("UNREADABLE_EVENT", format!("event at offset {} cannot be applied: {reason}", record.offset))
+            Failure::failed(
+                "UNREADABLE_EVENT",
+                format!("event at offset {} cannot be applied: {reason}", record.offset),
+            )
         };
         let event = wire::event::decode::<Account>(record.value, record.headers.iter())
             .map_err(|error| broken(error.to_string()))?;
@@ -156,6 +156,7 @@ impl Shown {
 fn row(event: &serde_json::Value) -> Vec<String> {
     let text = |field: &str| event[field].as_str().map_or_else(|| event[field].to_string(), str::to_owned);
     let data = event["data"].as_object().into_iter().flatten();
-    let data = data.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    let data =
+        data.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
     vec![text("aggregateVersion"), text("timestamp"), text("eventType"), data.collect::<Vec<_>>().join(" ")]
 }

@@ -1,5 +1,6 @@
 //! `demo`: the whole engine under load with actors being killed, and what must hold afterwards.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,21 +11,24 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, oneshot};
 
-use super::checks::{self, Check};
+use super::checks::{self, Evidence};
 use super::load::{Load, Sent};
-use super::observer::{Observer, Tally};
-use super::{Failure, Output, report};
+use super::observer::{Ends, Observer};
+use super::reach::Within;
+use super::report::{self, Outcome};
+use super::{Failure, Output, setup, topics};
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::engine::{ACCOUNTS, Engine, Request};
-use crate::http::health::Health;
+use crate::http::Health;
 use crate::log::embedded::Embedded;
-use crate::log::kafka::{KafkaClient, KafkaLog};
+use crate::log::kafka::{self, KafkaClient, KafkaLog};
 use crate::log::{Client, Log};
-use crate::partition::{Inspection, Kill};
+use crate::metrics::Metrics;
+use crate::partition::{DEAD_LETTERS, Inspection, Kill, REPLIES};
 
 /// Commands under way at most: enough to fill batches, few enough that latency means something.
-const WINDOW: usize = 4_000;
+const WINDOW: u64 = 4_000;
 /// Commands sent together.
 const BATCH: usize = 200;
 /// Without any answer for this long the demo gives up.
@@ -51,6 +55,8 @@ pub struct Args {
     /// Do the same on this Kafka; topics are created when they are missing
     #[arg(long, value_name = "HOST:PORT")]
     brokers: Option<String>,
+    #[command(flatten)]
+    within: Within,
 }
 
 /// Runs the demo; exit code 1 when a check fails.
@@ -75,10 +81,11 @@ struct Stage {
 impl Stage {
     fn set(args: &Args, config: &Config) -> Result<Self, Failure> {
         if let Some(brokers) = &args.brokers {
-            let settings = config.kafka_settings_for(brokers);
-            super::topics::ensure_now(&settings, config)?;
-            let log: Arc<dyn Log> = KafkaLog::new(settings.clone(), ACCOUNTS)?;
-            return Ok(Stage { name: format!("Kafka at {brokers}"), log, client: KafkaClient::new(&settings)?, _directory: None });
+            let settings = kafka::Settings { brokers: brokers.clone(), ..setup::kafka_settings(config) };
+            topics::ensure_now(config, &settings, &args.within)?;
+            let client = Arc::new(KafkaClient::new(settings.clone())?);
+            let log = KafkaLog::new(settings, ACCOUNTS)?;
+            return Ok(Stage { name: format!("Kafka at {brokers}"), log, client, _directory: None });
         }
         let (directory, path) = match &args.dir {
             Some(path) => (None, path.clone()),
@@ -97,57 +104,43 @@ impl Stage {
     }
 }
 
-/// Everything the demo found.
-pub struct Outcome {
-    /// What it ran on.
-    pub stage: String,
-    /// True when every check holds.
-    pub ok: bool,
-    /// How the commands were answered, and how fast.
-    pub tally: Tally,
-    /// How long the load took.
-    pub took: Duration,
-    /// Actors in memory at the end.
-    pub actors: usize,
-    /// Actors killed with commands in their batch.
-    pub kills: u64,
-    /// Actors folded again after their death.
-    pub restarts: u64,
-    /// What must hold.
-    pub checks: Vec<Check>,
-}
-
 async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Failure> {
     let partitions = config.topics.partitions.get();
     let run = format!("demo-{:x}", jiff::Timestamp::now().as_millisecond());
     let mut load = Load::new(&run, args.accounts as usize, partitions, args.seed);
-    let begin = checks::ends(stage.client.as_ref(), partitions).await?;
-    let observer = Observer::follow(stage.client.clone(), &begin, &run).await;
+    let begin = Ends::ask(stage.client.as_ref(), &[ACCOUNTS.events, REPLIES, DEAD_LETTERS], partitions).await?;
+    let observer = Observer::follow(&stage.client, &begin, &run);
     let (requests, inbox) = mpsc::channel(64);
-    let settings = config.partition_settings(ACCOUNTS);
-    let engine = Engine::<Account>::new(stage.log.clone(), settings, Default::default(), Health::new(), 2);
+    let settings = setup::partition_settings(config, ACCOUNTS);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let engine =
+        Engine::<Account>::new(stage.log.clone(), settings, BTreeMap::new(), Metrics::new(), Health::new(), threads);
     let engine = actix::spawn(engine.run(inbox));
 
     let progress = progress(u64::from(args.accounts) + args.commands);
     let started = Instant::now();
-    let mut director = Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &requests) };
+    let mut director =
+        Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &requests) };
     let openings: Vec<Sent> = load.openings().collect();
     let mut sent = director.send(&load, openings, false).await?;
     let commands: Vec<Sent> = (0..args.commands).map(|_| load.next_command()).collect();
     sent.extend(director.send(&load, commands, true).await?);
-    director.wait_for_all().await;
+    director.wait_until_under_way(0).await?;
     let took = started.elapsed();
     director.progress.finish_and_clear();
-    let kills = director.killer.killed().await;
+    let kills = director.killer.killed();
 
     let inspections = inspect(&requests).await;
     requests.send(Request::Shutdown).await.ok();
     let ended = engine.await;
-    let tally = director.observer.tally();
-    let evidence = checks::Evidence::read(stage.client.as_ref(), &begin, &run).await?;
-    let mut checks = checks::all(&evidence, &sent, &tally, &inspections, &config.rules());
+    match ended {
+        Ok(ended) => ended.map_err(|error| Failure::failed("ENGINE", error.to_string()))?,
+        Err(error) => return Err(Failure::failed("ENGINE", error.to_string())),
+    }
+    let tally = director.observer.tally().clone();
+    let evidence = Evidence::read(stage.client.as_ref(), &begin, &run, &setup::rules(config)).await?;
+    let mut checks = checks::all(&evidence, &sent, &tally, &inspections);
     checks.push(checks::kills(kills, args.kills));
-    checks.push(checks::engine_ended(ended));
     Ok(Outcome {
         stage: stage.name,
         ok: checks.iter().all(|check| check.ok),
@@ -189,23 +182,23 @@ impl Director<'_> {
             if with_kills {
                 self.killer.kill_as_far_as((number * BATCH) as u64, total).await;
             }
-            self.wait_until_under_way(WINDOW).await;
+            self.wait_until_under_way(WINDOW).await?;
         }
         Ok(commands)
     }
 
-    async fn wait_until_under_way(&mut self, most: usize) {
+    async fn wait_until_under_way(&mut self, most: u64) -> Result<(), Failure> {
         while self.observer.under_way() > most {
-            if tokio::time::timeout(PATIENCE, self.observer.next()).await.is_err() {
-                return;
+            match tokio::time::timeout(PATIENCE, self.observer.next()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(error.into()),
+                // The check of the answers tells how many are missing.
+                Err(_) => return Ok(()),
             }
-            self.progress.set_position(self.observer.answered());
+            self.progress.set_position(self.observer.tally().answered());
             self.progress.set_message(format!("{} actors killed", self.killer.asked));
         }
-    }
-
-    async fn wait_for_all(&mut self) {
-        self.wait_until_under_way(0).await;
+        Ok(())
     }
 }
 
@@ -235,12 +228,9 @@ impl<'a> Killer<'a> {
     }
 
     /// How many died with commands in their batch.
-    async fn killed(&mut self) -> u64 {
-        // A condemned actor dies in the next round; after the last one there is none to wait for.
-        let mut killed = 0;
-        for mut answer in self.answers.drain(..) {
-            killed += u64::from(answer.try_recv().is_ok());
-        }
-        killed
+    fn killed(&mut self) -> u64 {
+        // A condemned actor dies in the next round; once everything is answered there is none to wait for.
+        let died = self.answers.drain(..).map(|mut answer| u64::from(answer.try_recv().is_ok()));
+        died.sum()
     }
 }

@@ -4,14 +4,18 @@
 //! stderr. Exit codes: 0 done, 1 not found, differences, unanswered or no broker, 2 usage, 78 configuration.
 
 mod account;
-mod bench;
+mod checks;
 mod config;
 mod demo;
 mod load;
+mod observer;
 mod output;
+mod reach;
+mod report;
 mod run;
 mod schema;
 mod send;
+mod setup;
 mod topics;
 
 use std::ffi::OsString;
@@ -21,7 +25,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{self as settings, Config};
+use crate::log::kafka::OWNED_KEYS;
 pub use output::{Failure, Output};
 
 /// Exit code for a configuration that cannot work (`EX_CONFIG` of sysexits).
@@ -32,7 +37,11 @@ const BAD_CONFIGURATION: u8 = 78;
 /// Upstream writes commands to `billing-engine.account.commands`; the engine answers on
 /// `billing-engine.replies` and records what happened on `billing-engine.account.events`.
 #[derive(Parser, Debug)]
-#[command(name = "billing-engine", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "billing-engine",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Try it without any set-up:
   billing-engine demo
 
@@ -43,7 +52,8 @@ With a Kafka at localhost:9092:
         \"ownerType\":\"customer\",\"accountType\":\"USER\",\"currency\":\"USD\"}}' | tr -d '\\n' | billing-engine send - --wait
   billing-engine account show acc-1
 
-Every setting stands in config.toml; override it with --config FILE or BILLING__SECTION__KEY.")]
+Every setting stands in config.toml; override it with --config FILE or BILLING__SECTION__KEY."
+)]
 pub struct Cli {
     /// Settings laid over the defaults (TOML; see config.toml for every key)
     #[arg(long, global = true, value_name = "FILE")]
@@ -69,8 +79,6 @@ enum Command {
     /// Look at one account, folded from the log
     #[command(subcommand)]
     Account(account::Command),
-    /// Measure commands per second and latency, beside a bare client loop
-    Bench(bench::Args),
     /// Print the JSON Schema of what is on the topics
     Schema(schema::Args),
     /// Check the configuration
@@ -99,9 +107,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
     if let Command::Schema(args) = &cli.command {
         return schema::show(args);
     }
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let loaded = Config::load(cli.config.as_deref(), environment, crate::log::kafka::OWNED_KEYS);
+    let loaded = Config::load(cli.config.as_deref(), settings::environment(), OWNED_KEYS);
     if let Command::Config(command) = &cli.command {
         return config::check(command, loaded, output);
     }
@@ -112,7 +118,6 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Topics(command) => topics::topics(&command, &config, output),
         Command::Send(args) => send::send(&args, &config, output),
         Command::Account(command) => account::account(&command, &config, output),
-        Command::Bench(args) => bench::bench(&args, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }
 }

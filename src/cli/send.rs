@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::reach::{self, Reach};
+use super::reach::{Reach, Within, in_time};
 use super::{Failure, Output};
 use crate::config::Config;
 use crate::engine::ACCOUNTS;
@@ -51,7 +52,11 @@ pub fn send(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Fa
     let prefix = &config.topics.prefix;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut answers = if args.wait { Some(Answers::follow(client.clone(), prefix, partitions, &args.reach).await?) } else { None };
+        let mut answers = if args.wait {
+            Some(Answers::follow(client.clone(), prefix, partitions, &args.reach.within).await?)
+        } else {
+            None
+        };
         let mut sent = 0;
         let progress = progress();
         for lines in batches(lines) {
@@ -61,7 +66,7 @@ pub fn send(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Fa
             if let Some(answers) = &mut answers {
                 answers.expect(lines);
             }
-            within(&args.reach, client.append(records)).await?;
+            in_time(&args.reach.within, client.append(records)).await?;
             progress.inc(count as u64);
         }
         progress.finish_and_clear();
@@ -73,13 +78,9 @@ pub fn send(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-async fn within<T>(reach: &Reach, answer: impl Future<Output = Result<T, crate::log::Error>>) -> Result<T, Failure> {
-    let timed_out = |_| Failure::failed("TIMEOUT", format!("no answer of the log within {:?}", reach.timeout()));
-    Ok(tokio::time::timeout(reach.timeout(), answer).await.map_err(timed_out)??)
-}
-
 fn progress() -> ProgressBar {
-    let style = ProgressStyle::with_template("{human_pos} commands sent, {per_sec}").unwrap_or(ProgressStyle::default_spinner());
+    let style = ProgressStyle::with_template("{human_pos} commands sent, {per_sec}")
+        .unwrap_or(ProgressStyle::default_spinner());
     ProgressBar::no_length().with_style(style)
 }
 
@@ -126,16 +127,16 @@ struct Answers {
     /// Which command a value is, for dead letters, which repeat it unchanged.
     by_value: HashMap<Vec<u8>, (String, String)>,
     awaited: usize,
-    patience: std::time::Duration,
+    patience: Duration,
 }
 
 impl Answers {
     /// Follows both topics from their present ends.
-    async fn follow(client: Arc<dyn Client>, prefix: &str, partitions: u32, reach: &Reach) -> Result<Self, Failure> {
+    async fn follow(client: Arc<dyn Client>, prefix: &str, partitions: u32, within: &Within) -> Result<Self, Failure> {
         let (sender, arrivals) = mpsc::channel(64);
         for topic in [REPLIES, DEAD_LETTERS] {
             for partition in 0..partitions {
-                let end = within(reach, client.bounds(topic, partition)).await?.end;
+                let end = in_time(within, client.bounds(topic, partition)).await?.end;
                 let mut chunks = client.follow(topic, partition, end);
                 let sender = sender.clone();
                 tokio::spawn(async move {
@@ -149,7 +150,7 @@ impl Answers {
         }
         let commands_topic = ACCOUNTS.commands.full_name(prefix);
         let (by_command, by_value) = (HashMap::new(), HashMap::new());
-        Ok(Answers { arrivals, commands_topic, by_command, by_value, awaited: 0, patience: reach.timeout() })
+        Ok(Answers { arrivals, commands_topic, by_command, by_value, awaited: 0, patience: within.timeout() })
     }
 
     fn expect(&mut self, lines: Vec<Vec<u8>>) {
@@ -168,7 +169,10 @@ impl Answers {
         while self.awaited > 0 {
             let arrival = tokio::time::timeout(self.patience, self.arrivals.recv()).await;
             let Ok(Some(arrival)) = arrival else {
-                let message = format!("{} commands are unanswered after {:?}; is an engine running?", self.awaited, self.patience);
+                let message = format!(
+                    "{} commands are unanswered after {:?}; is an engine running?",
+                    self.awaited, self.patience
+                );
                 return Err(Failure::failed("UNANSWERED", message));
             };
             let (topic, chunk) = arrival?;
@@ -206,19 +210,36 @@ fn print(topic: Topic, record: Record<'_>, output: Output) -> Result<(), Failure
             .map_err(|error| Failure::failed("UNREADABLE_REPLY", error.to_string()))?;
         let text = |field: &str| reply[field].as_str().unwrap_or_default().to_owned();
         return output.object(&reply, || {
-            let why = if reply["code"].is_null() { String::new() } else { format!("  {}: {}", text("code"), text("message")) };
-            format!("{:<10} {} {} version {}{why}", text("outcome"), text("aggregateId"), text("commandId"), reply["aggregateVersion"])
+            let why = if reply["code"].is_null() {
+                String::new()
+            } else {
+                format!("  {}: {}", text("code"), text("message"))
+            };
+            format!(
+                "{:<10} {} {} version {}{why}",
+                text("outcome"),
+                text("aggregateId"),
+                text("commandId"),
+                reply["aggregateVersion"]
+            )
         });
     }
     let headers: serde_json::Map<String, Value> = record
         .headers
         .iter()
-        .filter_map(|(name, value)| Some((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value?).into())))
+        .filter_map(|(name, value)| {
+            Some((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value?).into()))
+        })
         .collect();
     let dead_letter = serde_json::json!({ "deadLetter": headers });
     output.object(&dead_letter, || {
         let header = |name: &str| headers.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        format!("DEAD       {} at offset {}: {}", header("billing.dlq.reason"), header("billing.dlq.offset"), header("billing.dlq.error"))
+        format!(
+            "DEAD       {} at offset {}: {}",
+            header("billing.dlq.reason"),
+            header("billing.dlq.offset"),
+            header("billing.dlq.error")
+        )
     })?;
     io::stdout().flush().map_err(Failure::from)
 }

@@ -37,6 +37,7 @@ use tokio::sync::mpsc;
 
 pub use client::KafkaClient;
 pub use settings::{GroupProtocol, OWNED_KEYS, Settings};
+pub use topics::{Admin, Change, Description, Desired, Fault, Presence};
 
 use self::membership::Membership;
 use self::partition::{KafkaPartition, Shared};

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub instance_id: String,
     /// How the group agrees on who owns what.
     pub group_protocol: GroupProtocol,
+    /// After this long without a sign of life a member of the group is gone; with KIP-848 the broker's counts.
+    pub session_timeout: Duration,
     /// Bytes a lane of a partition holds before its reader stops; up to half as much again may be under way.
     pub intake_bytes: usize,
 }
@@ -45,6 +48,7 @@ impl fmt::Debug for Settings {
             .field("partitions", &self.partitions)
             .field("instance_id", &self.instance_id)
             .field("group_protocol", &self.group_protocol)
+            .field("session_timeout", &self.session_timeout)
             .field("intake_bytes", &self.intake_bytes)
             .finish()
     }
@@ -84,9 +88,6 @@ pub const OWNED_KEYS: &[(&str, &str)] = &[
 /// Records up to 12 MiB fit a topic; uncompressed and framed they may be a little larger.
 const MESSAGE_MAX_BYTES: &str = "16777216";
 
-/// After this long without a sign of life a member of the group is gone (the seed's).
-const SESSION_TIMEOUT_MS: &str = "30000";
-
 impl Settings {
     /// Name of a consumer group: prefix, a dash, the group.
     pub fn group_name(&self, group: &str) -> String {
@@ -115,7 +116,7 @@ impl Settings {
             GroupProtocol::Classic => config
                 .set("group.protocol", "classic")
                 .set("partition.assignment.strategy", "cooperative-sticky")
-                .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+                .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
                 .set("heartbeat.interval.ms", "3000"),
             GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
         };

@@ -1,0 +1,213 @@
+//! `run`: a member of the group until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::{Failure, setup};
+use crate::config::Config;
+use crate::domain::account::Account;
+use crate::engine::{self, ACCOUNTS, Engine, Request};
+use crate::http::{self, Health};
+use crate::log::kafka::{Fault, KafkaLog};
+use crate::log::{Lane, Offset, PerLane};
+use crate::metrics::Metrics;
+use crate::telemetry;
+
+/// Longest pause between two looks at a broker that does not answer.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// `run`
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Go on at this offset although the group's own is lost or was moved; read what the halted partition says
+    /// before you decide
+    #[arg(long, value_name = "TOPIC:PARTITION=OFFSET")]
+    accept_offset: Vec<AcceptedOffset>,
+}
+
+/// An offset an operator decided on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct AcceptedOffset {
+    topic: String,
+    partition: u32,
+    offset: Offset,
+}
+
+impl FromStr for AcceptedOffset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (place, offset) = text.rsplit_once('=')?;
+            let (topic, partition) = place.rsplit_once(':')?;
+            let offset = offset.parse().ok().filter(|offset| *offset >= 0)?;
+            Some(AcceptedOffset { topic: topic.to_owned(), partition: partition.parse().ok()?, offset })
+        };
+        read()
+            .ok_or_else(|| "expected TOPIC:PARTITION=OFFSET, such as billing-engine.account.commands:0=1200".to_owned())
+    }
+}
+
+/// Works until SIGTERM or SIGINT; drains then. A second signal ends the process at once.
+///
+/// # Errors
+/// A listener that cannot be opened, topics that could lose events, an engine that cannot go on.
+pub fn run(args: &Args, config: &Config) -> Result<ExitCode, Failure> {
+    telemetry::init(&config.log).map_err(|error| Failure::failed("IO", error.to_string()))?;
+    let accepted = accepted_offsets(args, config)?;
+    actix::System::new().block_on(work(config, accepted))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn accepted_offsets(args: &Args, config: &Config) -> Result<BTreeMap<u32, PerLane<Option<Offset>>>, Failure> {
+    let mut accepted: BTreeMap<u32, PerLane<Option<Offset>>> = BTreeMap::new();
+    for AcceptedOffset { topic, partition, offset } in &args.accept_offset {
+        let lane = Lane::ALL.into_iter().find(|lane| ACCOUNTS.topic(*lane).full_name(&config.topics.prefix) == *topic);
+        let Some(lane) = lane.filter(|_| *partition < config.topics.partitions.get()) else {
+            return Err(Failure::refused(format!(
+                "--accept-offset names {topic}:{partition}, which the engine does not consume"
+            )));
+        };
+        *accepted.entry(*partition).or_default().of_mut(lane) = Some(*offset);
+    }
+    Ok(accepted)
+}
+
+async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let (metrics, health) = (Metrics::new(), Health::new());
+    let listener = TcpListener::bind(config.http.listen).await.map_err(|error| {
+        Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
+    })?;
+    let (stop, stopped) = watch::channel(());
+    let served = actix::spawn(http::serve(listener, metrics.clone(), health.clone(), ended(stopped)));
+    let worked = tokio::select! {
+        ready = topics_ready(config, &health) => match ready {
+            Ok(()) => engine(config, accepted, metrics, health, &mut signals).await,
+            Err(failure) => Err(failure),
+        },
+        () = signals.next() => Ok(()),
+    };
+    drop(stop);
+    if let Ok(Err(error)) = served.await {
+        tracing::warn!(%error, "the http listener broke");
+    }
+    worked
+}
+
+async fn ended(mut stopped: watch::Receiver<()>) {
+    stopped.changed().await.ok();
+}
+
+/// Waits until the broker answers and the topics are there.
+///
+/// # Errors
+/// Topics with faults that time does not mend.
+async fn topics_ready(config: &Config, health: &Health) -> Result<(), Failure> {
+    let admin = setup::topics_admin(config, &setup::kafka_settings(config), LONGEST_BACKOFF);
+    let mut backoff = Duration::from_millis(250);
+    loop {
+        let need = match admin.check().await {
+            Ok(faults) if faults.is_empty() => {
+                health.waiting_for(None);
+                return Ok(());
+            }
+            Ok(faults) => match missing(&faults) {
+                Some(topics) => format!("topics {topics} are missing; create them with `billing-engine topics ensure`"),
+                None => return Err(Failure::refused(refusal(&faults))),
+            },
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(need, retry_in = ?backoff, "waiting");
+        health.waiting_for(Some(need));
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+/// The missing topics, when nothing else is wrong.
+fn missing(faults: &[Fault]) -> Option<String> {
+    let is_missing = |fault: &Fault| fault.key == "topic" && fault.found == "missing";
+    faults
+        .iter()
+        .all(is_missing)
+        .then(|| faults.iter().map(|fault| fault.topic.as_str()).collect::<Vec<_>>().join(", "))
+}
+
+fn refusal(faults: &[Fault]) -> String {
+    let lines = faults
+        .iter()
+        .map(|Fault { topic, key, found, wanted, fix }| format!("  {topic}: {key} is {found}, wanted {wanted}; {fix}"));
+    format!("the topics have {} fault(s)\n{}", faults.len(), lines.collect::<Vec<_>>().join("\n"))
+}
+
+async fn engine(
+    config: &Config,
+    accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
+    metrics: std::sync::Arc<Metrics>,
+    health: Health,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let log = KafkaLog::new(setup::kafka_settings(config), ACCOUNTS)?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let settings = setup::partition_settings(config, ACCOUNTS);
+    let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads);
+    let (requests, inbox) = mpsc::channel(16);
+    let mut running = actix::spawn(engine.run(inbox));
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = signals.next() => {
+            tracing::info!("draining; a second signal ends the process at once");
+            requests.send(Request::Shutdown).await.ok();
+            tokio::select! {
+                ended = &mut running => ended,
+                () = signals.next() => std::process::exit(1),
+            }
+        }
+    };
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ engine::Error::Membership(_))) => Err(Failure::refused(error.to_string())),
+        Ok(Err(error)) => Err(Failure::failed("ENGINE", error.to_string())),
+        Err(error) => Err(Failure::failed("ENGINE", error.to_string())),
+    }
+}
+
+/// SIGTERM and SIGINT alike.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_offset_names_its_place() {
+        let accepted = "a.b.c:2=41".parse();
+        assert_eq!(accepted, Ok(AcceptedOffset { topic: "a.b.c".into(), partition: 2, offset: 41 }));
+        for bad in ["", "a", "a:1", "a=1", "a:x=1", "a:1=", "a:1=-1", "a:1=x"] {
+            assert!(bad.parse::<AcceptedOffset>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! From the configuration to what the modules are built with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, GroupProtocol};
+use crate::domain::Rules;
+use crate::domain::ids::Timestamp;
+use crate::domain::money::Currency;
+use crate::log::Spec;
+use crate::log::kafka::{self, Desired};
+use crate::partition;
+
+/// What decisions depend on.
+pub fn rules(config: &Config) -> Rules {
+    let currencies =
+        config.currencies.iter().filter_map(|(code, decimals)| Currency::new(code, u8::try_from(*decimals).ok()?));
+    Rules { currencies: currencies.collect(), idempotency_window: config.idempotency.window.get() }
+}
+
+/// What the partitions of `spec` are run with.
+pub fn partition_settings(config: &Config, spec: Spec) -> partition::Settings {
+    let clock = Arc::new(|| Timestamp(jiff::Timestamp::now().as_millisecond()));
+    let partitions = config.topics.partitions.get();
+    let mut settings = partition::Settings::new(&config.topics.prefix, spec, partitions, rules(config), clock);
+    settings.batch_records = config.partition.batch_records.get();
+    settings.batch_bytes = config.partition.batch_bytes.get();
+    settings.message_bytes = config.limits.message_bytes.get();
+    settings
+}
+
+/// How Kafka is reached.
+pub fn kafka_settings(config: &Config) -> kafka::Settings {
+    kafka::Settings {
+        brokers: config.kafka.brokers.clone(),
+        options: config.kafka.options.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        prefix: config.topics.prefix.clone(),
+        partitions: config.topics.partitions.get(),
+        instance_id: config.instance_id.clone(),
+        group_protocol: match config.kafka.group_protocol {
+            GroupProtocol::Classic => kafka::GroupProtocol::Classic,
+            GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
+        },
+        session_timeout: config.kafka.session_timeout,
+        intake_bytes: config.partition.intake_bytes.get(),
+    }
+}
+
+/// The administrator of the configured topics; each call is answered within `timeout`.
+pub fn topics_admin(config: &Config, settings: &kafka::Settings, timeout: Duration) -> kafka::Admin {
+    let desired = Desired {
+        partitions: config.topics.partitions.get(),
+        replication_factor: u32::from(config.topics.replication_factor.get()),
+        min_insync_replicas: Some(u32::from(config.topics.min_insync_replicas.get())),
+        events_retention: config.topics.events_retention,
+    };
+    kafka::Admin::new(settings, desired, timeout)
+}
