@@ -111,6 +111,18 @@ impl Intake {
         self.queue().chunks.is_empty()
     }
 
+    /// The partition's end: whether the reader still reads.
+    ///
+    /// # Errors
+    /// What stopped it, once everything read before has been taken.
+    pub fn check(&self) -> Result<(), super::Error> {
+        let queue = self.queue();
+        match &queue.failure {
+            Some(failure) if queue.chunks.is_empty() => Err(failure.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// The partition's end: the oldest chunk.
     ///
     /// # Errors
@@ -118,7 +130,7 @@ impl Intake {
     pub fn take(&self) -> Result<Option<Chunk>, super::Error> {
         let mut queue = self.queue();
         let Some(chunk) = queue.chunks.pop_front() else {
-            return queue.failure.take().map_or(Ok(None), Err);
+            return queue.failure.clone().map_or(Ok(None), Err);
         };
         queue.records -= chunk.len();
         queue.bytes -= chunk.size();

@@ -19,6 +19,7 @@ pub mod kafka;
 mod intake;
 mod records;
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -43,6 +44,20 @@ pub enum Lane {
     Inbox,
 }
 
+impl Lane {
+    /// Both.
+    pub const ALL: [Lane; 2] = [Lane::Commands, Lane::Inbox];
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lane::Commands => "commands",
+            Lane::Inbox => "inbox",
+        })
+    }
+}
+
 /// One value a lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PerLane<T> {
@@ -53,6 +68,11 @@ pub struct PerLane<T> {
 }
 
 impl<T> PerLane<T> {
+    /// The value that `of` gives for each lane.
+    pub fn from_fn(mut of: impl FnMut(Lane) -> T) -> Self {
+        PerLane { commands: of(Lane::Commands), inbox: of(Lane::Inbox) }
+    }
+
     /// The value of that lane.
     pub fn of(&self, lane: Lane) -> &T {
         match lane {
@@ -81,6 +101,16 @@ pub struct Spec {
     pub inbox: Topic,
     /// The event store.
     pub events: Topic,
+}
+
+impl Spec {
+    /// The topic of that lane.
+    pub fn topic(&self, lane: Lane) -> Topic {
+        match lane {
+            Lane::Commands => self.commands,
+            Lane::Inbox => self.inbox,
+        }
+    }
 }
 
 /// What is known of one input of a partition when it is taken over.
@@ -170,8 +200,8 @@ pub trait Partition: Send + Sync {
 
 /// The log as the outside sees it: upstream that appends, an auditor who reads.
 pub trait Client: Send + Sync {
-    /// Writes the records and waits until they are durable. Not atomic across records.
-    fn append(&self, records: Drafts) -> Answer<()>;
+    /// Writes the records, waits until they are durable and answers the offset of each. Not atomic across records.
+    fn append(&self, records: Drafts) -> Answer<Vec<Offset>>;
 
     /// Oldest offset, and the end of what is committed.
     fn bounds(&self, topic: Topic, partition: u32) -> Answer<Range<Offset>>;

@@ -57,6 +57,16 @@ impl<'a> Headers<'a> {
         self.encoded.is_empty()
     }
 
+    /// The headers as they lie in memory, for whoever stores them as they are.
+    pub(super) fn encoded(&self) -> &'a [u8] {
+        self.encoded
+    }
+
+    /// Headers from bytes that [`Headers::encoded`] once answered; any others make walking them panic.
+    pub(super) fn from_encoded(encoded: &'a [u8]) -> Self {
+        Headers { encoded }
+    }
+
     /// Bytes of all names and values.
     pub fn size(&self) -> usize {
         self.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum()
@@ -208,6 +218,18 @@ impl RecordWriter<'_> {
         self.bytes.extend_from_slice(&value.map_or(NULL, |v| v.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(value.unwrap_or_default());
     }
+
+    /// The whole of another record.
+    pub fn copy(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, headers: Headers<'_>) {
+        if let Some(key) = key {
+            self.key(key);
+        }
+        if let Some(value) = value {
+            self.value(value);
+        }
+        self.stage = Stage::Headers;
+        self.bytes.extend_from_slice(headers.encoded);
+    }
 }
 
 /// What was read of one partition in one go: consecutive records, and the position behind them.
@@ -301,15 +323,7 @@ impl Drafts {
     /// Adds a copy of another draft.
     pub fn push_copy(&mut self, draft: Draft<'_>) {
         self.push(draft.topic, draft.partition, draft.timestamp, |record| {
-            if let Some(key) = draft.key {
-                record.key(key);
-            }
-            if let Some(value) = draft.value {
-                record.value(value);
-            }
-            for (name, value) in draft.headers.iter() {
-                record.header(name, value);
-            }
+            record.copy(draft.key, draft.value, draft.headers);
         });
     }
 
@@ -345,10 +359,21 @@ impl Drafts {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// Takes back what was pushed beyond the first `records`.
+    /// Takes back what was pushed beyond the first `records`, and was not arranged since.
     pub fn truncate(&mut self, records: usize) {
         self.arena.truncate(records);
         self.targets.truncate(records);
+    }
+
+    /// Puts the records from `first` on into the order of `order`, which names them by their index; those it
+    /// does not name are dropped.
+    pub fn arrange(&mut self, first: usize, order: impl Iterator<Item = usize>) {
+        let slots = self.arena.slots.split_off(first);
+        let targets = self.targets.split_off(first);
+        for index in order {
+            self.arena.slots.push(slots[index - first]);
+            self.targets.push(targets[index - first]);
+        }
     }
 
     /// Forgets all records, keeps the memory.
@@ -376,6 +401,17 @@ mod tests {
         assert_eq!((second.key, second.value), (Some(&b""[..]), None));
         assert_eq!(second.headers.iter().collect::<Vec<_>>(), [(&b"a"[..], None), (&b"a"[..], Some(&b""[..]))]);
         assert_eq!(chunk.next_offset, 13);
+    }
+
+    #[test]
+    fn records_are_arranged_without_moving_their_bytes() {
+        let mut drafts = Drafts::default();
+        for value in [&b"first"[..], b"c", b"lost", b"a", b"b"] {
+            drafts.push(Topic("t"), 0, None, |r| r.value(value));
+        }
+        drafts.arrange(1, [3, 4, 1].into_iter());
+        let values: Vec<_> = drafts.iter().filter_map(|d| d.value).collect();
+        assert_eq!(values, [&b"first"[..], b"a", b"b", b"c"]);
     }
 
     #[test]

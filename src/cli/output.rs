@@ -1,0 +1,132 @@
+//! What commands print: tables for people, JSON for programs, and failures for both.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use serde_json::json;
+
+use super::BAD_CONFIGURATION;
+use crate::config::Fault;
+use crate::log;
+
+/// How to print.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// For programs.
+    pub json: bool,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    exit: u8,
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    /// Exit code 1: looked for and not there, or found different.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Failure { exit: 1, code: "NOT_FOUND", message: message.into() }
+    }
+
+    /// Exit code 1: it was tried and failed.
+    pub fn failed(code: &'static str, message: impl Into<String>) -> Self {
+        Failure { exit: 1, code, message: message.into() }
+    }
+
+    /// Exit code 2: the arguments make no sense.
+    pub fn usage(error: &clap::Error) -> Self {
+        Failure { exit: 2, code: "USAGE", message: error.to_string().trim_end().to_owned() }
+    }
+
+    /// Exit code 78: the configuration, all of its faults.
+    pub fn configuration(faults: &[Fault]) -> Self {
+        let faults: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
+        Failure::refused(format!("the configuration has {} fault(s)\n{}", faults.len(), faults.join("\n")))
+    }
+
+    /// Exit code 78: what is configured cannot work with what is there.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Failure { exit: BAD_CONFIGURATION, code: "BAD_CONFIGURATION", message: message.into() }
+    }
+}
+
+impl From<log::Error> for Failure {
+    fn from(error: log::Error) -> Self {
+        let code = match &error {
+            log::Error::Unavailable(_) => "LOG_UNAVAILABLE",
+            log::Error::TopicMissing { .. } => "TOPIC_MISSING",
+            log::Error::Fenced { .. } => "FENCED",
+            log::Error::Closed => "CLOSED",
+            log::Error::Refused { .. } => "REFUSED",
+        };
+        Failure::failed(code, error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::failed("IO", error.to_string())
+    }
+}
+
+impl Output {
+    /// Prints a failure on stderr and answers its exit code.
+    pub fn fail(self, failure: &Failure) -> ExitCode {
+        let Failure { exit, code, message } = failure;
+        // Nobody is left to be told when stderr is closed.
+        if self.json {
+            writeln!(io::stderr(), "{}", json!({"error": {"code": code, "message": message}})).ok();
+        } else {
+            writeln!(io::stderr(), "error: {message}").ok();
+        }
+        ExitCode::from(*exit)
+    }
+
+    /// One finding: an object for programs, `text` for people.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    pub fn object(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let line = if self.json { to_json(value)? } else { text() };
+        writeln!(io::stdout(), "{line}").map_err(Failure::from)
+    }
+
+    /// Many findings: an object a line for programs, a table for people.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    pub fn list<T: Serialize>(
+        self,
+        rows: &[T],
+        header: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            let mut stdout = io::stdout().lock();
+            return rows.iter().try_for_each(|value| Ok(writeln!(stdout, "{}", to_json(value)?)?));
+        }
+        writeln!(io::stdout(), "{}", table(header, rows.iter().map(row))).map_err(Failure::from)
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::failed("IO", error.to_string()))
+}
+
+/// A table without frames: it reads well and pastes well.
+pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    if io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    if !header.is_empty() {
+        table.set_header(header.iter().map(|name| name.to_uppercase()));
+    }
+    table.add_rows(rows);
+    table
+}

@@ -1,0 +1,167 @@
+//! What the engine says about itself, and whether it is ready to be relied on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::metrics::{Label, PartitionState};
+
+/// Kept up to date by the engine, read by whoever asks. Clones are the same value.
+#[derive(Clone, Default, Debug)]
+pub struct Health {
+    facts: Arc<Mutex<Facts>>,
+}
+
+#[derive(Default, Debug)]
+struct Facts {
+    membership: Membership,
+    waiting_for: Option<String>,
+    partitions: BTreeMap<(&'static str, u32), PartitionStatus>,
+}
+
+/// Where this engine stands in its groups.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// Not a member yet, or not any more.
+    #[default]
+    Joining,
+    /// Member of every group of its roles.
+    Joined,
+    /// On its way out: finishing what is under way.
+    Draining,
+}
+
+/// One partition as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionStatus {
+    /// Where it stands.
+    pub state: PartitionState,
+    /// Why, when it is halted or failed.
+    pub reason: Option<String>,
+}
+
+impl From<PartitionState> for PartitionStatus {
+    fn from(state: PartitionState) -> Self {
+        PartitionStatus { state, reason: None }
+    }
+}
+
+/// The answer to whether this engine is ready, with everything it rests on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// Joined, not waiting for anything, and every assigned partition running. None assigned is ready.
+    pub ready: bool,
+    /// Where it stands in its groups.
+    pub membership: Membership,
+    /// What it needs from outside before it can go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    /// Every assigned partition, in order.
+    pub partitions: Vec<PartitionReadiness>,
+}
+
+/// One partition in a [`Readiness`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PartitionReadiness {
+    /// Type of aggregate.
+    pub aggregate: &'static str,
+    /// Number.
+    pub partition: u32,
+    /// Where it stands.
+    pub state: &'static str,
+    /// Why, when it is halted or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Health {
+    /// An engine that has joined nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where it stands in its groups from now on.
+    pub fn membership(&self, membership: Membership) {
+        self.facts().membership = membership;
+    }
+
+    /// What it needs from outside, said so that somebody can give it; `None` when it has it.
+    pub fn waiting_for(&self, need: Option<String>) {
+        self.facts().waiting_for = need;
+    }
+
+    /// Where an assigned partition stands from now on.
+    pub fn partition(&self, aggregate: &'static str, partition: u32, status: impl Into<PartitionStatus>) {
+        self.facts().partitions.insert((aggregate, partition), status.into());
+    }
+
+    /// The partition is somebody else's now.
+    pub fn revoked(&self, aggregate: &'static str, partition: u32) {
+        self.facts().partitions.remove(&(aggregate, partition));
+    }
+
+    /// Whether it is ready now, and why not.
+    pub fn readiness(&self) -> Readiness {
+        let facts = self.facts();
+        let running = facts.partitions.values().all(|status| status.state == PartitionState::Running);
+        let partitions = facts.partitions.iter().map(|(&(aggregate, partition), status)| PartitionReadiness {
+            aggregate,
+            partition,
+            state: status.state.text(),
+            reason: status.reason.clone(),
+        });
+        Readiness {
+            ready: facts.membership == Membership::Joined && facts.waiting_for.is_none() && running,
+            membership: facts.membership,
+            waiting_for: facts.waiting_for.clone(),
+            partitions: partitions.collect(),
+        }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined() -> Health {
+        let health = Health::new();
+        health.membership(Membership::Joined);
+        health
+    }
+
+    #[test]
+    fn an_engine_is_ready_once_it_has_joined_even_with_no_partition() {
+        assert!(!Health::new().readiness().ready);
+        assert!(joined().readiness().ready);
+    }
+
+    #[test]
+    fn one_partition_that_does_not_run_is_enough_not_to_be_ready() {
+        for state in PartitionState::ALL {
+            let health = joined();
+            health.partition("account", 0, PartitionState::Running);
+            health.partition("account", 1, *state);
+            assert_eq!(health.readiness().ready, *state == PartitionState::Running, "{state:?}");
+            health.revoked("account", 1);
+            assert!(health.readiness().ready, "a revoked partition does not count");
+        }
+    }
+
+    #[test]
+    fn waiting_and_draining_are_not_ready() {
+        let health = joined();
+        health.waiting_for(Some("topic billing-engine.account.commands".into()));
+        assert!(!health.readiness().ready);
+        health.waiting_for(None);
+        assert!(health.readiness().ready);
+        health.membership(Membership::Draining);
+        assert!(!health.readiness().ready);
+    }
+}

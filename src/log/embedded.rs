@@ -1,1 +1,0 @@
-//! One directory, no broker.

@@ -1,0 +1,99 @@
+//! The closed sets that labels take their values from. An id is never one of them.
+
+/// A label whose values are all known beforehand.
+pub trait Label: Copy + 'static {
+    /// Every value, in the order of declaration.
+    const ALL: &'static [Self];
+
+    /// The value in the exposition.
+    fn text(self) -> &'static str;
+
+    /// Place in [`Label::ALL`].
+    fn index(self) -> usize;
+}
+
+macro_rules! closed_set {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$($name::$variant),+];
+
+            fn text(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+closed_set! {
+    /// What became of a command, where it was decided.
+    Outcome {
+        /// It took effect.
+        Accepted = "accepted",
+        /// A rule refused it.
+        Rejected = "rejected",
+        /// It had taken effect before.
+        Duplicate = "duplicate",
+        /// It could not be read, or not be decided.
+        DeadLettered = "dead_lettered",
+    }
+}
+
+closed_set! {
+    /// Why a record became a dead letter.
+    DeadLetterReason {
+        /// No command.
+        Malformed = "malformed",
+        /// A command of another topic, or of none.
+        UnknownType = "unknown_type",
+        /// Over the limit.
+        TooLarge = "too_large",
+        /// Deciding about it panicked.
+        Panic = "panic",
+    }
+}
+
+closed_set! {
+    /// Where a partition stands between assignment and revocation.
+    PartitionState {
+        /// Fencing earlier owners and replaying its events.
+        Recovering = "recovering",
+        /// Taking commands.
+        Running = "running",
+        /// Finishing what is under way, taking nothing new.
+        Draining = "draining",
+        /// Waiting for a person; nothing is tried again by itself.
+        Halted = "halted",
+        /// Ended by an error, to be built again.
+        Failed = "failed",
+    }
+}
+
+closed_set! {
+    /// Why an actor was built afresh.
+    RestartReason {
+        /// Killed on request.
+        Killed = "killed",
+        /// Its code panicked.
+        Panicked = "panicked",
+    }
+}
+
+closed_set! {
+    /// A bounded queue on which somebody can wait.
+    Queue {
+        /// Commands read ahead; the reader waits.
+        Commands = "commands",
+        /// Messages read ahead; the reader waits.
+        Inbox = "inbox",
+        /// The commit in flight; the batch decided ahead waits.
+        Commit = "commit",
+    }
+}

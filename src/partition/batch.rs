@@ -1,0 +1,86 @@
+//! What is decided and waits for its commit.
+
+use super::desk::Outcome;
+use super::lifecycle::BatchId;
+use super::stock::Portion;
+use crate::log::{Lane, Millis, Offset, PerLane};
+
+/// Everything decided since the last commit was started.
+#[derive(Debug)]
+pub struct Batch {
+    start: PerLane<Offset>,
+    next_offsets: PerLane<Offset>,
+    taken: PerLane<usize>,
+    first: Option<(Lane, Offset)>,
+    oldest: PerLane<Option<Millis>>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Batch {
+    /// Nothing decided yet, standing at `start`.
+    pub fn starting_at(start: PerLane<Offset>) -> Self {
+        Batch {
+            start,
+            next_offsets: start,
+            taken: PerLane::default(),
+            first: None,
+            oldest: PerLane::default(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Where it starts.
+    pub fn start(&self) -> PerLane<Offset> {
+        self.start
+    }
+
+    /// Where the lanes stand once it is committed.
+    pub fn next_offsets(&self) -> PerLane<Offset> {
+        self.next_offsets
+    }
+
+    /// Records taken of each lane.
+    pub fn taken(&self) -> PerLane<usize> {
+        self.taken
+    }
+
+    /// Records taken.
+    pub fn records(&self) -> usize {
+        self.taken.commands + self.taken.inbox
+    }
+
+    /// Counts in what was taken.
+    pub fn take(&mut self, portion: &Portion) {
+        *self.taken.of_mut(portion.lane) += portion.len();
+        *self.next_offsets.of_mut(portion.lane) = portion.next_offset();
+        if let Some(record) = portion.records().next() {
+            self.first.get_or_insert((portion.lane, record.offset));
+            self.oldest.of_mut(portion.lane).get_or_insert(record.timestamp);
+        }
+    }
+
+    /// Timestamp of the first record of each lane.
+    pub fn oldest(&self) -> PerLane<Option<Millis>> {
+        self.oldest
+    }
+
+    /// Counts in what became of it.
+    pub fn settle(&mut self, outcomes: Vec<Outcome>) {
+        if self.outcomes.is_empty() {
+            self.outcomes = outcomes;
+        } else {
+            self.outcomes.extend(outcomes);
+        }
+    }
+
+    /// What became of its records, in their order.
+    pub fn into_outcomes(self) -> Vec<Outcome> {
+        self.outcomes
+    }
+
+    /// Its name, the same at every attempt; `None` when it has no record.
+    pub fn id(&self) -> Option<BatchId> {
+        let PerLane { commands, inbox } = self.start;
+        self.first.map(|first| BatchId { commands, inbox, records: self.records(), first })
+    }
+}

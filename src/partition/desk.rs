@@ -1,0 +1,115 @@
+//! What the supervisor and the actors of one partition share: the round in progress.
+//!
+//! They live on one thread, so a round lies in memory once: the supervisor lays out the records, each actor
+//! answers its own in turn, and the answers end up in the order of the records.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::clerk::Clerk;
+use super::stock::Portion;
+use crate::domain::Rules;
+use crate::domain::ids::Timestamp;
+use crate::log::{Drafts, Millis, Record};
+use crate::wire::{Request, Wire};
+
+/// The shared part of a partition.
+pub struct Desk<A: Wire> {
+    /// The round in progress; empty between rounds.
+    pub round: RefCell<Round<A>>,
+    /// What decisions depend on.
+    pub rules: Rules,
+    /// Writes down what comes out.
+    pub clerk: Clerk,
+}
+
+/// Some records that are decided together.
+pub struct Round<A: Wire> {
+    /// The records, in the order in which they were taken.
+    pub portions: Vec<Portion>,
+    /// One entry a record, in the same order.
+    pub tasks: Vec<Task<A::Command>>,
+    /// The tasks that actors answer, grouped by aggregate, in record order within each.
+    pub order: Vec<u32>,
+    /// Everything to be written, of this round and of those before it that wait for the same commit.
+    pub drafts: Drafts,
+    /// Where this round's drafts begin.
+    pub first_draft: usize,
+    /// The time of its decisions.
+    pub now: Timestamp,
+}
+
+/// One record of a round.
+pub struct Task<C> {
+    /// Which portion it lies in.
+    pub portion: u32,
+    /// Where in its portion.
+    pub index: u32,
+    /// What it asks for; `None` when it was answered without asking an actor.
+    pub request: Option<Request<C>>,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What it causes, as indices of the drafts.
+    pub drafts: Range<usize>,
+    /// How it is counted.
+    pub verdict: Verdict,
+    /// The record's timestamp.
+    pub sent_at: Millis,
+}
+
+/// How a record is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Verdict {
+    /// It took effect.
+    Accepted,
+    /// It was refused.
+    Rejected,
+    /// It had taken effect before.
+    Duplicate,
+    /// It could not be read or decided.
+    DeadLettered(crate::wire::Reason),
+    /// It was sent to its own partition.
+    SentHome,
+}
+
+impl<A: Wire> Round<A> {
+    /// Nothing in progress, nothing to be written.
+    pub fn empty() -> Self {
+        Round {
+            portions: Vec::new(),
+            tasks: Vec::new(),
+            order: Vec::new(),
+            drafts: Drafts::default(),
+            first_draft: 0,
+            now: Timestamp::default(),
+        }
+    }
+
+    /// Everything to be written, when no round is in progress.
+    pub fn take_drafts(&mut self) -> Drafts {
+        self.first_draft = 0;
+        std::mem::take(&mut self.drafts)
+    }
+
+    /// Brings the answers into the order of their records and clears the desk for the next round.
+    pub fn close(&mut self) -> Vec<Outcome> {
+        let outcomes: Vec<Outcome> = self.tasks.drain(..).filter_map(|task| task.outcome).collect();
+        self.drafts.arrange(self.first_draft, outcomes.iter().flat_map(|outcome| outcome.drafts.clone()));
+        self.first_draft = self.drafts.len();
+        self.portions.clear();
+        self.order.clear();
+        outcomes
+    }
+}
+
+impl<C> Task<C> {
+    /// The record that it stands for.
+    pub fn record<'a>(&self, portions: &'a [Portion]) -> Record<'a> {
+        portions[self.portion as usize].record(self.index as usize)
+    }
+}

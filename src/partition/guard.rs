@@ -1,0 +1,103 @@
+//! From where a partition may go on: offsets are checked against the log before they are trusted. Pure.
+
+use super::lifecycle::Halt;
+use crate::log::{Input, Offset};
+
+/// What is known about one lane of a partition after its events were replayed.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Consumer group, for the message.
+    pub group: &'a str,
+    /// Full name of the topic.
+    pub topic: &'a str,
+    /// Partition number.
+    pub partition: u32,
+    /// Committed offset and bounds of the topic.
+    pub input: Input,
+    /// True when the partition has any event.
+    pub has_events: bool,
+    /// Highest offset of this topic that an event names as its source.
+    pub highest_source: Option<Offset>,
+    /// The offset an operator decided on.
+    pub accepted: Option<Offset>,
+}
+
+/// The next offset to read.
+///
+/// Lost or moved offsets never lose or double money: there is no automatic reset. What the operator accepts
+/// overrides what the events say, but not the bounds of the log.
+///
+/// # Errors
+/// The [`Halt`] that names the gap.
+pub fn starting_offset(evidence: Evidence<'_>) -> Result<Offset, Halt> {
+    let Evidence { group, topic, partition, input: Input { committed, start, end }, highest_source, .. } = evidence;
+    let (group, topic) = (group.to_owned(), topic.to_owned());
+    let Some(offset) = evidence.accepted.or(committed) else {
+        return if evidence.has_events {
+            Err(Halt::OffsetLost { group, topic, partition, start, end, highest_source })
+        } else {
+            Ok(start)
+        };
+    };
+    if !(start..=end).contains(&offset) {
+        return Err(Halt::OffsetOutside { group, topic, partition, committed: offset, start, end });
+    }
+    match highest_source {
+        Some(highest_source) if offset <= highest_source && evidence.accepted.is_none() => {
+            Err(Halt::OffsetMovedBack { group, topic, partition, committed: offset, highest_source })
+        }
+        _ => Ok(offset),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(committed: Option<Offset>) -> Evidence<'static> {
+        Evidence {
+            group: "g",
+            topic: "t",
+            partition: 0,
+            input: Input { committed, start: 10, end: 100 },
+            has_events: true,
+            highest_source: Some(49),
+            accepted: None,
+        }
+    }
+
+    #[test]
+    fn a_partition_goes_on_behind_the_last_source_and_inside_the_log() {
+        assert_eq!(starting_offset(evidence(Some(50))), Ok(50));
+        assert_eq!(starting_offset(evidence(Some(100))), Ok(100));
+    }
+
+    #[test]
+    fn the_first_start_begins_at_the_log_start() {
+        let fresh = Evidence { has_events: false, highest_source: None, ..evidence(None) };
+        assert_eq!(starting_offset(fresh), Ok(10));
+    }
+
+    #[test]
+    fn offsets_that_are_gone_halt_when_there_are_events() {
+        assert!(matches!(starting_offset(evidence(None)), Err(Halt::OffsetLost { .. })));
+        let unnamed = Evidence { highest_source: None, ..evidence(None) };
+        assert!(matches!(starting_offset(unnamed), Err(Halt::OffsetLost { .. })), "events of the other lane count");
+    }
+
+    #[test]
+    fn offsets_outside_of_the_log_halt() {
+        for committed in [9, 101] {
+            assert!(matches!(starting_offset(evidence(Some(committed))), Err(Halt::OffsetOutside { .. })));
+        }
+        let accepted = Evidence { accepted: Some(101), ..evidence(None) };
+        assert!(matches!(starting_offset(accepted), Err(Halt::OffsetOutside { committed: 101, .. })));
+    }
+
+    #[test]
+    fn an_offset_that_an_event_names_halts_unless_an_operator_accepts_it() {
+        assert!(matches!(starting_offset(evidence(Some(49))), Err(Halt::OffsetMovedBack { highest_source: 49, .. })));
+        let accepted = Evidence { accepted: Some(20), ..evidence(Some(49)) };
+        assert_eq!(starting_offset(accepted), Ok(20));
+    }
+}

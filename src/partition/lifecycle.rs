@@ -1,0 +1,183 @@
+//! The life of one partition: which stages it passes and how it ends. Pure.
+
+use crate::log::{Lane, Offset};
+
+/// Where a partition stands. It only ever moves down this list, or ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Stage {
+    /// Shutting out the owner before, folding the log.
+    Recovering,
+    /// Deciding commands.
+    Running,
+    /// Taking no more, committing what is decided.
+    Draining,
+    /// Nothing of it is left.
+    Closed,
+}
+
+impl Stage {
+    /// True when a partition may go from here to `next`: forward only, and only a recovered one runs.
+    pub fn may_become(self, next: Stage) -> bool {
+        match self {
+            Stage::Recovering => next != Stage::Recovering,
+            Stage::Running => next > Stage::Running,
+            Stage::Draining => next == Stage::Closed,
+            Stage::Closed => false,
+        }
+    }
+}
+
+/// Why a partition ended.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum End {
+    /// It was told to, and everything decided is committed or abandoned.
+    #[error("released")]
+    Released,
+    /// The log failed it: build it again, with backoff.
+    #[error(transparent)]
+    Log(#[from] crate::log::Error),
+    /// Something in it panicked: build it again, and watch the batch that it happened in.
+    #[error("panicked while deciding a batch of {} records", batch.records)]
+    Panicked {
+        /// The batch that was being decided.
+        batch: BatchId,
+    },
+    /// Its history or its offsets cannot be trusted: only a person can let it go on.
+    #[error("{0}")]
+    Halted(Halt),
+}
+
+/// Names a batch by where it starts, which is the same at every attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BatchId {
+    /// Next offset of the commands topic.
+    pub commands: Offset,
+    /// Next offset of the inbox topic.
+    pub inbox: Offset,
+    /// How many records it had.
+    pub records: usize,
+    /// Its first record.
+    pub first: (Lane, Offset),
+}
+
+/// Why a partition must not go on by itself.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Halt {
+    /// Offsets are gone although there are events: from where to go on cannot be known.
+    #[error(
+        "group {group} has no offset for {topic}:{partition}, but its events partition is not empty; \
+         the topic holds offsets {start} to {end}, the highest one known to have caused an event is {}; \
+         go on with `billing-engine run --accept-offset {topic}:{partition}=OFFSET`",
+        highest_source.map_or_else(|| "none".to_owned(), |offset| offset.to_string())
+    )]
+    OffsetLost {
+        /// Consumer group.
+        group: String,
+        /// Full name.
+        topic: String,
+        /// Partition number.
+        partition: u32,
+        /// Log start of the topic.
+        start: Offset,
+        /// Log end of the topic.
+        end: Offset,
+        /// Highest offset of the topic that an event names as its source.
+        highest_source: Option<Offset>,
+    },
+    /// The committed offset points outside of the log.
+    #[error(
+        "group {group} stands at offset {committed} of {topic}:{partition}, which holds offsets {start} to {end}: \
+         records between were never decided; \
+         go on with `billing-engine run --accept-offset {topic}:{partition}=OFFSET`"
+    )]
+    OffsetOutside {
+        /// Consumer group.
+        group: String,
+        /// Full name.
+        topic: String,
+        /// Partition number.
+        partition: u32,
+        /// What the group committed, or the operator accepts.
+        committed: Offset,
+        /// Log start of the topic.
+        start: Offset,
+        /// Log end of the topic.
+        end: Offset,
+    },
+    /// The committed offset lies before records whose events are in the log already.
+    #[error(
+        "group {group} stands at offset {committed} of {topic}:{partition}, but offset {highest_source} has caused \
+         an event already: going on here would decide it twice; \
+         go on with `billing-engine run --accept-offset {topic}:{partition}={}`",
+        highest_source + 1
+    )]
+    OffsetMovedBack {
+        /// Consumer group.
+        group: String,
+        /// Full name.
+        topic: String,
+        /// Partition number.
+        partition: u32,
+        /// What the group committed.
+        committed: Offset,
+        /// Highest offset of the topic that an event names as its source.
+        highest_source: Offset,
+    },
+    /// An event that cannot be applied to the history before it.
+    #[error("event at {topic}:{partition}:{offset} of aggregate {aggregate} cannot be applied: {reason}")]
+    History {
+        /// Full name of the events topic.
+        topic: String,
+        /// Partition number.
+        partition: u32,
+        /// Offset of the event.
+        offset: Offset,
+        /// Its aggregate, or `unknown`.
+        aggregate: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An aggregate that does not belong here under the present number of partitions.
+    #[error(
+        "aggregate {aggregate} lies in partition {partition} of {topic}, but among {partitions} partitions it belongs \
+         to {home}: the number of partitions was changed, which moves accounts away from their history; \
+         recreate the topic with its old number of partitions"
+    )]
+    Misplaced {
+        /// The aggregate.
+        aggregate: String,
+        /// Full name of the events topic.
+        topic: String,
+        /// Where it lies.
+        partition: u32,
+        /// Where it belongs.
+        home: u32,
+        /// The present number of partitions.
+        partitions: u32,
+    },
+    /// A message of the engine in a format that this version does not know.
+    #[error("message at {lane} offset {offset} cannot be read: {reason}")]
+    Message {
+        /// Which topic.
+        lane: Lane,
+        /// Its offset.
+        offset: Offset,
+        /// What is wrong, and which version it needs.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_only_moves_forward() {
+        let stages = [Stage::Recovering, Stage::Running, Stage::Draining, Stage::Closed];
+        for (from, stage) in stages.into_iter().enumerate() {
+            for (to, next) in stages.into_iter().enumerate() {
+                assert_eq!(stage.may_become(next), to > from, "{stage:?} to {next:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a partition tells the metrics.
+
+use std::time::Duration;
+
+use super::desk::{Outcome, Verdict};
+use super::stock::Stock;
+use crate::domain::ids::Timestamp;
+use crate::log::{Lane, Millis, Offset, PerLane};
+use crate::metrics::{DeadLetterReason, Outcome as Counted, PartitionMetrics, Queue};
+use crate::wire::Reason;
+
+/// A batch took effect: every command is counted once, here, where it was decided.
+pub fn committed(metrics: &PartitionMetrics, outcomes: &[Outcome], took: Duration, now: Timestamp) {
+    metrics.engine.commit_duration.record(took);
+    metrics.engine.commit_batch_records.record(outcomes.len() as f64);
+    let mut counts = [0u64; 4];
+    for outcome in outcomes {
+        let counted = match outcome.verdict {
+            Verdict::Accepted => Counted::Accepted,
+            Verdict::Rejected => Counted::Rejected,
+            Verdict::Duplicate => Counted::Duplicate,
+            Verdict::DeadLettered(reason) => {
+                metrics.engine.dead_letters.of(dead_letter_reason(reason)).increment(1);
+                Counted::DeadLettered
+            }
+            Verdict::SentHome => {
+                metrics.aggregate.misrouted_commands.increment(1);
+                continue;
+            }
+        };
+        counts[counted as usize] += 1;
+        let latency = Duration::from_millis(u64::try_from(now.0.saturating_sub(outcome.sent_at)).unwrap_or(0));
+        metrics.aggregate.command_latency.record(latency);
+    }
+    for counted in [Counted::Accepted, Counted::Rejected, Counted::Duplicate, Counted::DeadLettered] {
+        metrics.aggregate.commands.of(counted).increment(counts[counted as usize]);
+    }
+}
+
+fn dead_letter_reason(reason: Reason) -> DeadLetterReason {
+    match reason {
+        Reason::Malformed => DeadLetterReason::Malformed,
+        Reason::UnknownType => DeadLetterReason::UnknownType,
+        Reason::TooLarge => DeadLetterReason::TooLarge,
+        Reason::Panic => DeadLetterReason::Panic,
+    }
+}
+
+/// Time for which the readers had to wait for this partition.
+pub fn backpressure(metrics: &PartitionMetrics, stock: &Stock) {
+    for (lane, queue) in [(Lane::Commands, Queue::Commands), (Lane::Inbox, Queue::Inbox)] {
+        metrics.engine.backpressure.of(queue).add(stock.intake(lane).drain_waited_full());
+    }
+}
+
+/// How far the partition is behind: offsets to the end, and the age of the oldest record not yet committed,
+/// where one has been taken.
+pub fn lag(
+    metrics: &PartitionMetrics,
+    committed: PerLane<Offset>,
+    ends: PerLane<Offset>,
+    oldest: PerLane<Option<Millis>>,
+    now: Timestamp,
+) {
+    for (lane, gauges) in [(Lane::Commands, &metrics.commands_lag), (Lane::Inbox, &metrics.inbox_lag)] {
+        let records = ends.of(lane).saturating_sub(*committed.of(lane)).max(0);
+        let age = oldest.of(lane).map_or(0, |timestamp| now.0.saturating_sub(timestamp).max(0));
+        gauges.records.set(records as f64);
+        gauges.seconds.set(if records == 0 { 0.0 } else { age as f64 / 1000.0 });
+    }
+}

@@ -1,0 +1,209 @@
+//! One round: records are read, grouped by aggregate, handed out, and their answers collected.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+
+use super::Settings;
+use super::aggregate_actor::{Die, Process};
+use super::attendance::Attendance;
+use super::clerk::{Clerk, Entry};
+use super::desk::{Outcome, Round, Task, Verdict};
+use super::lifecycle::{End, Halt};
+use super::placement::partition_of;
+use super::poison::Suspicion;
+use super::recovery::Folded;
+use super::routes::Residence;
+use super::stock::Portion;
+use super::supervisor::{Kill, Supervisor};
+use crate::domain::Aggregate;
+use crate::domain::ids::AggregateId;
+use crate::log::Lane;
+use crate::wire::{self, Reason, Request, Wire, message};
+
+/// Most records of one round: small enough that other partitions on the same thread are not kept waiting.
+pub const ROUND_RECORDS: usize = 1_024;
+
+/// The tasks of one aggregate in a round.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The place of the aggregate in the routing table.
+    pub place: u32,
+    /// Which of the round's order.
+    tasks: Range<usize>,
+    /// True when the aggregate was unknown before this round.
+    is_new: bool,
+}
+
+impl<A: Wire> Supervisor<A> {
+    /// Reads the records of a round and groups those that actors have to answer.
+    pub(super) fn lay_out(&mut self, portions: Vec<Portion>) -> Result<Vec<Group>, End> {
+        let round = &mut *self.desk.round.borrow_mut();
+        let reader = Reader {
+            clerk: &self.desk.clerk,
+            settings: &self.settings,
+            suspicion: &self.suspicion,
+            home: self.log.number(),
+        };
+        round.now = (self.settings.clock)();
+        round.portions = portions;
+        let Round { portions, tasks, drafts, order, .. } = round;
+        // Place and task packed into one number: sorting numbers groups the tasks and keeps their order.
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        let mut newcomers = HashSet::new();
+        for (portion_index, portion) in portions.iter().enumerate() {
+            for (index, record) in portion.records().enumerate() {
+                let first = drafts.len();
+                let mut entry = Entry { drafts, lane: portion.lane, record };
+                let mut task =
+                    Task { portion: portion_index as u32, index: index as u32, request: None, outcome: None };
+                match reader.read::<A>(&mut entry)? {
+                    Ok(request) => {
+                        let id = &request.aggregate_id;
+                        let place = self.routes.find(id).unwrap_or_else(|| {
+                            let blank = Residence::Folded(A::blank(&self.settings.rules));
+                            let place = self.routes.settle(id, blank);
+                            newcomers.insert(place);
+                            place
+                        });
+                        places.push((place, tasks.len() as u32));
+                        task.request = Some(request);
+                    }
+                    Err(verdict) => {
+                        let drafts = first..drafts.len();
+                        task.outcome = Some(Outcome { drafts, verdict, sent_at: record.timestamp });
+                    }
+                }
+                tasks.push(task);
+            }
+        }
+        places.sort_unstable();
+        order.extend(places.iter().map(|(_, task)| *task));
+        let mut start = 0;
+        Ok(places
+            .chunk_by(|(a, _), (b, _)| a == b)
+            .map(|group| {
+                let tasks = start..start + group.len();
+                start = tasks.end;
+                Group { place: group[0].0, tasks, is_new: newcomers.contains(&group[0].0) }
+            })
+            .collect())
+    }
+
+    /// Gives each actor its tasks. Who is dead is noticed by its ticket.
+    pub(super) fn hand_out(&mut self, groups: &[Group], attendance: &Arc<Attendance>) {
+        let victims: Vec<(usize, Kill)> = match groups.len() as u64 {
+            0 => Vec::new(),
+            actors => self.condemned.drain(..).map(|kill| ((kill.lot / 2 % actors) as usize, kill)).collect(),
+        };
+        for (number, group) in groups.iter().enumerate() {
+            let ticket = attendance.ticket(number);
+            let Some(actor) = self.routes.actor(group.place, &self.desk) else { continue };
+            let dies =
+                |before: bool| victims.iter().any(|(victim, kill)| *victim == number && kill.dies_before() == before);
+            // A closed mailbox drops the message, and with it the ticket; full it cannot be.
+            if dies(true) {
+                actor.try_send(Die).ok();
+            }
+            actor.try_send(Process { tasks: group.tasks.clone(), ticket }).ok();
+            if dies(false) {
+                actor.try_send(Die).ok();
+            }
+        }
+        for (victim, kill) in victims {
+            if let Some(id) = self.routes.name(groups[victim].place) {
+                kill.killed.send(id.clone()).ok();
+            }
+        }
+    }
+
+    /// Clears the desk; forgets who was asked for the first time and does not exist.
+    pub(super) fn close_round(&mut self, groups: &[Group]) -> Vec<Outcome> {
+        let round = &mut *self.desk.round.borrow_mut();
+        for group in groups.iter().filter(|group| group.is_new) {
+            let is_accepted = |task: &u32| {
+                round.tasks[*task as usize].outcome.as_ref().is_some_and(|o| o.verdict == Verdict::Accepted)
+            };
+            if !round.order[group.tasks.clone()].iter().any(is_accepted) {
+                self.routes.vacate(group.place);
+            }
+        }
+        round.close()
+    }
+
+    /// Aggregates as the log has them, brought up to what is decided and waits for its commit.
+    pub(super) fn with_pending(
+        &self,
+        lost: &HashSet<AggregateId>,
+        folded: Folded<A>,
+    ) -> Result<HashMap<AggregateId, A>, End> {
+        let mut aggregates = folded.aggregates;
+        for id in lost {
+            aggregates.entry(id.clone()).or_insert_with(|| A::blank(&self.settings.rules));
+        }
+        let round = self.desk.round.borrow();
+        let events = round.drafts.iter().take(round.first_draft).filter(|d| d.topic == self.settings.spec.events);
+        for draft in events {
+            let Some((_, aggregate)) = aggregates.iter_mut().find(|(id, _)| draft.key == Some(id.as_str().as_bytes()))
+            else {
+                continue;
+            };
+            let event = wire::event::decode::<A>(draft.value, draft.headers.iter());
+            let applied = event
+                .map_err(|error| error.to_string())
+                .and_then(|event| aggregate.apply(&event.recorded).map_err(|unfit| unfit.to_string()));
+            if let Err(reason) = applied {
+                return Err(End::Halted(self.unreadable_draft(draft.key, reason)));
+            }
+        }
+        Ok(aggregates)
+    }
+
+    fn unreadable_draft(&self, key: Option<&[u8]>, reason: String) -> Halt {
+        Halt::History {
+            topic: self.settings.events_name().to_owned(),
+            partition: self.log.number(),
+            offset: -1,
+            aggregate: String::from_utf8_lossy(key.unwrap_or_default()).into_owned(),
+            reason,
+        }
+    }
+}
+
+/// Reads one record after the other: what it asks for, or what becomes of it without asking anybody.
+struct Reader<'a> {
+    clerk: &'a Clerk,
+    settings: &'a Settings,
+    suspicion: &'a Suspicion,
+    home: u32,
+}
+
+impl Reader<'_> {
+    fn read<A: Wire>(&self, entry: &mut Entry<'_>) -> Result<Result<Request<A::Command>, Verdict>, End> {
+        let record = entry.record;
+        let unreadable = |error: message::Error| {
+            End::Halted(Halt::Message { lane: entry.lane, offset: record.offset, reason: error.to_string() })
+        };
+        self.clerk.origin(entry).map_err(unreadable)?;
+        if self.suspicion.convicts(entry.lane, record.offset) {
+            let error = "it ended its partition again and again";
+            self.clerk.dead_letter(entry, Reason::Panic, error);
+            return Ok(Err(Verdict::DeadLettered(Reason::Panic)));
+        }
+        let request = match wire::command::decode::<A>(record.value, self.settings.message_bytes) {
+            Ok(request) => request,
+            Err(unreadable) => {
+                self.clerk.dead_letter(entry, unreadable.reason, &unreadable.error);
+                return Ok(Err(Verdict::DeadLettered(unreadable.reason)));
+            }
+        };
+        let home = partition_of(request.aggregate_id.as_str(), self.settings.partitions);
+        if home != self.home {
+            self.clerk.send_home(entry, &request, home).map_err(unreadable)?;
+            return Ok(Err(Verdict::SentHome));
+        }
+        Ok(Ok(request))
+    }
+}

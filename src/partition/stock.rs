@@ -1,0 +1,164 @@
+//! What waits for a partition: two lanes, taken by portions.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::log::{Chunk, Error, Intake, Lane, Offset, PerLane, Record};
+
+/// Of eight records, at least one is a command while commands wait.
+const SHARES: usize = 8;
+
+/// Some consecutive records of one lane.
+#[derive(Clone, Debug)]
+pub struct Portion {
+    /// Where they come from.
+    pub lane: Lane,
+    chunk: Rc<Chunk>,
+    range: Range<usize>,
+}
+
+impl Portion {
+    /// Its records in offset order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.range.clone().map(|index| self.chunk.get(index))
+    }
+
+    /// The record at `index`, counted from the portion's first.
+    pub fn record(&self, index: usize) -> Record<'_> {
+        self.chunk.get(self.range.start + index)
+    }
+
+    /// How many records; none when it carries only a position.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The next offset to read once these records are decided.
+    pub fn next_offset(&self) -> Offset {
+        if self.range.end < self.chunk.len() { self.chunk.get(self.range.end).offset } else { self.chunk.next_offset }
+    }
+}
+
+/// Both lanes of a partition, and what is left of a chunk that was not taken whole.
+#[derive(Debug)]
+pub struct Stock {
+    intakes: PerLane<Intake>,
+    left: PerLane<Option<Portion>>,
+}
+
+impl Stock {
+    /// Takes from these.
+    pub fn new(intakes: PerLane<Intake>) -> Self {
+        Stock { intakes, left: PerLane::default() }
+    }
+
+    /// The lane that a batch takes from next: the inbox first, because what is under way finishes before new work;
+    /// but while both wait an eighth of the batch is commands, so that nobody starves.
+    fn next_lane(&self, taken: PerLane<usize>) -> Option<Lane> {
+        let waits = |lane| self.left.of(lane).is_some() || !self.intakes.of(lane).is_empty();
+        match (waits(Lane::Inbox), waits(Lane::Commands)) {
+            (true, true) if taken.commands * SHARES < taken.commands + taken.inbox => Some(Lane::Commands),
+            (true, _) => Some(Lane::Inbox),
+            (false, true) => Some(Lane::Commands),
+            (false, false) => None,
+        }
+    }
+
+    /// At most `room` records that wait, given what the batch has taken so far. Without room, or when nothing
+    /// waits, `None`.
+    ///
+    /// # Errors
+    /// What stopped the reader of a lane.
+    pub fn take(&mut self, taken: PerLane<usize>, room: usize) -> Result<Option<Portion>, Error> {
+        let Some(lane) = self.next_lane(taken).filter(|_| room > 0) else {
+            Lane::ALL.into_iter().try_for_each(|lane| self.intakes.of(lane).check())?;
+            return Ok(None);
+        };
+        let Some(mut portion) =
+            self.left.of_mut(lane).take().map_or_else(|| self.fetch(lane), |left| Ok(Some(left)))?
+        else {
+            return Ok(None);
+        };
+        if portion.len() > room {
+            let cut = portion.range.start + room;
+            *self.left.of_mut(lane) = Some(Portion { range: cut..portion.range.end, ..portion.clone() });
+            portion.range.end = cut;
+        }
+        Ok(Some(portion))
+    }
+
+    fn fetch(&self, lane: Lane) -> Result<Option<Portion>, Error> {
+        let chunk = self.intakes.of(lane).take()?;
+        Ok(chunk.map(|chunk| Portion { lane, range: 0..chunk.len(), chunk: Rc::new(chunk) }))
+    }
+
+    /// The intake of that lane, to be measured.
+    pub fn intake(&self, lane: Lane) -> &Intake {
+        self.intakes.of(lane)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn stock(commands: usize, inbox: usize) -> Stock {
+        let filled = |records: usize| {
+            let lane = Intake::new(0, usize::MAX, Arc::new(|| ()), Arc::new(|| ()));
+            let mut chunk = Chunk::empty(0);
+            for offset in 0..records {
+                chunk.push(offset as Offset * 2, 0, |r| r.value(b"x"));
+            }
+            chunk.next_offset = records as Offset * 2 + 5;
+            if records > 0 {
+                lane.push(chunk);
+            }
+            lane
+        };
+        Stock::new(PerLane { commands: filled(commands), inbox: filled(inbox) })
+    }
+
+    fn drain(stock: &mut Stock, step: usize, batch: usize) -> PerLane<usize> {
+        let mut taken = PerLane::<usize>::default();
+        while taken.commands + taken.inbox < batch {
+            let Some(portion) = stock.take(taken, step).unwrap() else { break };
+            *taken.of_mut(portion.lane) += portion.len();
+        }
+        taken
+    }
+
+    #[test]
+    fn while_both_wait_the_inbox_goes_first_and_an_eighth_is_commands() {
+        let taken = drain(&mut stock(1000, 1000), 1, 800);
+        assert_eq!((taken.commands, taken.inbox), (100, 700));
+    }
+
+    #[test]
+    fn a_lane_alone_fills_the_batch() {
+        assert_eq!(drain(&mut stock(50, 0), 8, 40).commands, 40);
+        assert_eq!(drain(&mut stock(0, 50), 8, 40).inbox, 40);
+    }
+
+    #[test]
+    fn a_chunk_taken_in_parts_loses_nothing_and_ends_at_its_position() {
+        let mut stock = stock(5, 0);
+        let mut offsets = Vec::new();
+        let mut positions = Vec::new();
+        while let Some(portion) = stock.take(PerLane::default(), 2).unwrap() {
+            offsets.extend(portion.records().map(|record| record.offset));
+            positions.push(portion.next_offset());
+        }
+        assert_eq!(offsets, [0, 2, 4, 6, 8]);
+        assert_eq!(positions, [4, 8, 15]);
+    }
+
+    #[test]
+    fn a_reader_that_failed_is_heard_once_its_records_are_taken() {
+        let mut stock = stock(1, 0);
+        stock.intake(Lane::Inbox).fail(Error::Closed);
+        assert!(stock.take(PerLane::default(), 9).unwrap().is_some());
+        assert!(stock.take(PerLane::default(), 9).is_err());
+    }
+}
