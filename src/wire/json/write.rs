@@ -104,12 +104,16 @@ impl<'a> Object<'a> {
 
 /// Appends a JSON string with the fewest escapes.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
+    let needs_escape = |byte: &u8| matches!(byte, 0..=0x1F | b'"' | b'\\');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..=0x1F | b'"' | b'\\')) {
-        out.extend_from_slice(&rest[..at]);
-        push_escape(out, rest[at]);
-        rest = &rest[at + 1..];
+    out.push(b'"');
+    // Looking at all of it without stopping is done many bytes at once, and almost always enough.
+    if rest.iter().fold(false, |found, byte| found | needs_escape(byte)) {
+        while let Some(at) = rest.iter().position(needs_escape) {
+            out.extend_from_slice(&rest[..at]);
+            push_escape(out, rest[at]);
+            rest = &rest[at + 1..];
+        }
     }
     out.extend_from_slice(rest);
     out.push(b'"');
@@ -125,7 +129,7 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
         b'"' | b'\\' => byte,
         _ => {
             out.extend_from_slice(b"\\u00");
-            return out.extend(super::super::hash::hex_digits(byte));
+            return out.extend(crate::wire::hash::hex_digits(byte));
         }
     };
     out.extend_from_slice(&[b'\\', short]);
