@@ -3,6 +3,11 @@
 //! Whoever is given partition p of the commands topic owns p, its inbox included. The partitions are assigned
 //! paused, records come through the lanes' own readers from exact offsets. So nothing here needs to be in step with
 //! what is read, and no rebalance disturbs a commit.
+//!
+//! It subscribes to the commands alone: given both topics, the group balances partitions without regard to their
+//! topic, and one engine can end with all inboxes and no work. The price is that the group's offsets of the inbox
+//! expire, 7 days after their last commit, which is why every commit names both topics, and why idle partitions
+//! commit from time to time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,13 +52,12 @@ impl Membership {
         settings: Arc<Settings>,
         group: &'static str,
         topics: Vec<String>,
-        subscribed: Vec<String>,
         ownership: mpsc::UnboundedSender<Ownership>,
     ) -> Membership {
         let leaving = Arc::new(AtomicBool::new(false));
         let (done, left) = oneshot::channel();
         let failed = ownership.clone();
-        let member = Member { settings, group, topics, subscribed, ownership, leaving: leaving.clone() };
+        let member = Member { settings, group, topics, ownership, leaving: leaving.clone() };
         let started = thread::Builder::new().name(format!("member {group}")).spawn(move || member.run(done));
         if let Err(reason) = started {
             failed.send(Ownership::Failed(Error::Unavailable(format!("no thread for the member: {reason}")))).ok();
@@ -85,7 +89,6 @@ struct Member {
     group: &'static str,
     /// All topics whose partitions must agree; the commands topic first.
     topics: Vec<String>,
-    subscribed: Vec<String>,
     ownership: mpsc::UnboundedSender<Ownership>,
     leaving: Arc<AtomicBool>,
 }
@@ -140,8 +143,12 @@ impl Member {
         }
     }
 
+    fn commands(&self) -> &str {
+        &self.topics[0]
+    }
+
     fn create(&self) -> Result<BaseConsumer<Rebalance>, Error> {
-        let context = Rebalance::new(self.topics[0].clone(), self.settings.partitions, self.ownership.clone());
+        let context = Rebalance::new(self.commands().to_owned(), self.settings.partitions, self.ownership.clone());
         self.settings
             .membership(self.group)
             .create_with_context(context)
@@ -206,8 +213,7 @@ impl Member {
     }
 
     fn serve(&self, consumer: &BaseConsumer<Rebalance>) -> Result<(), End> {
-        let topics: Vec<_> = self.subscribed.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics).map_err(End::Broken)?;
+        consumer.subscribe(&[self.commands()]).map_err(End::Broken)?;
         info!(group = self.group, instance = self.settings.instance_id, "joining");
         let mut looked = Instant::now();
         loop {

@@ -89,8 +89,7 @@ impl Log for KafkaLog {
         let (ownership, changes) = mpsc::unbounded_channel();
         let Shared { settings, spec, inputs, .. } = &*self.shared;
         let topics = vec![inputs.commands.clone(), inputs.inbox.clone(), self.shared.name(spec.events)];
-        let subscribed = vec![inputs.commands.clone(), inputs.inbox.clone()];
-        *self.membership() = Some(Membership::join(settings.clone(), spec.group, topics, subscribed, ownership));
+        *self.membership() = Some(Membership::join(settings.clone(), spec.group, topics, ownership));
         changes
     }
 

@@ -109,15 +109,16 @@ impl Settings {
     /// The member of the group. It holds partitions and never reads one.
     pub fn membership(&self, group: &str) -> ClientConfig {
         let mut config = self.consumer(group);
-        config
-            .set("group.instance.id", format!("{}-{}", self.instance_id, self.group_name(group)))
-            .set("max.poll.interval.ms", "60000");
+        config.set("max.poll.interval.ms", "60000");
         match self.group_protocol {
             GroupProtocol::Classic => config
                 .set("group.protocol", "classic")
+                .set("group.instance.id", format!("{}-{}", self.instance_id, self.group_name(group)))
                 .set("partition.assignment.strategy", "cooperative-sticky")
                 .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
                 .set("heartbeat.interval.ms", "3000"),
+            // A static member of this protocol keeps its partitions for a whole session after it has left, and a
+            // successor of the same name is refused as long: a dynamic one hands over at once.
             GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
         };
         self.overlay(&mut config);
@@ -279,6 +280,7 @@ mod tests {
         let config = settings.membership("accounts");
         assert_eq!(config.get("session.timeout.ms"), None);
         assert_eq!(config.get("partition.assignment.strategy"), None);
+        assert_eq!(config.get("group.instance.id"), None);
     }
 
     #[test]
