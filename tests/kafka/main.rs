@@ -3,4 +3,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod broker_restart;
+mod crash;
+mod lost_offsets;
+mod other_clients;
+mod seed_commands;
+mod shutdown;
 mod test_broker;
+mod two_engines;
+mod zombie;

@@ -19,12 +19,13 @@ pub fn directory(name: &str, fill: impl FnOnce(&str) -> Command) -> PathBuf {
     }
     let parent = done.parent().expect("a directory below target");
     fs::create_dir_all(parent).expect("target can be written");
-    let lock = File::create(done.with_extension("lock")).expect("the lock file can be made");
+    let beside = |suffix: &str| PathBuf::from(format!("{}.{suffix}", done.display()));
+    let lock = File::create(beside("lock")).expect("the lock file can be made");
     lock.lock().expect("the lock file can be locked");
     if done.is_dir() {
         return done;
     }
-    let partial = done.with_extension("partial");
+    let partial = beside("partial");
     if partial.exists() {
         fs::remove_dir_all(&partial).expect("a fetch that was cut short can be removed");
     }

@@ -59,7 +59,7 @@ impl Process {
                 None => shell.env_remove(key),
             };
         }
-        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         let mut shell = shell.spawn().expect("a shell to hold the process");
         let leash = shell.stdin.take();
         let mut first_line = String::new();

@@ -1,12 +1,12 @@
 // The seed's consumer: reads COUNT records of all TOPICs from their beginning and prints each as a line of JSON.
 //   node consume.js BROKER COUNT TOPIC...
-const { Kafka } = require('kafkajs');
+const { Kafka, logLevel } = require('kafkajs');
 
 const [broker, count, ...topics] = process.argv.slice(2);
 const LIMIT_MS = 60000;
 
 async function main() {
-  const kafka = new Kafka({ clientId: 'downstream', brokers: [broker] });
+  const kafka = new Kafka({ clientId: 'downstream', brokers: [broker], logLevel: logLevel.ERROR });
   const consumer = kafka.consumer({ groupId: `${topics[0]}-reader`, sessionTimeout: 30000, heartbeatInterval: 3000 });
   await consumer.connect();
   await consumer.subscribe({ topics, fromBeginning: true });

@@ -50,13 +50,12 @@ impl Offsets {
         })
     }
 
-    /// Records of all events partitions, markers too.
+    /// How many offsets of the commands the group has passed.
     ///
     /// # Panics
     /// When the broker does not answer.
-    pub fn events_end(&self) -> i64 {
-        let topic = format!("{}.account.events", self.prefix);
-        (0..self.partitions).map(|partition| high(&self.uncommitted, &topic, partition)).sum()
+    pub fn passed(&self) -> i64 {
+        self.group("commands").into_iter().flatten().sum()
     }
 
     /// The group's offsets on `{prefix}.account.{lane}`, by partition.

@@ -6,7 +6,7 @@ mod tools;
 
 use std::env;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -88,8 +88,10 @@ impl Kafka {
     /// # Panics
     /// When it does not answer, or is not ours.
     pub fn start(&self) {
+        let began = Instant::now();
         self.own().start();
         self.wait_until_it_answers();
+        println!("Kafka {} answers after {:?}", self.version, began.elapsed());
     }
 
     /// SIGTERM, and waits until it is gone.
