@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auditor;
 mod bad_input;
 mod broker_restart;
 mod crash;

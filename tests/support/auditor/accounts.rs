@@ -103,7 +103,10 @@ fn does_what_was_asked(event: &Value, command: &Value) -> bool {
 }
 
 /// The partition of an account: murmur2 as in Java's client.
-fn home(id: &str, partitions: i32) -> i32 {
+///
+/// # Panics
+/// When the id is longer than 4 GiB.
+pub fn home(id: &str, partitions: i32) -> i32 {
     const M: u32 = 0x5bd1_e995;
     let mix = |word: u32| {
         let word = word.wrapping_mul(M);

@@ -2,7 +2,7 @@
 //!
 //! It is told nothing: what should have happened follows from the commands that lie on the log.
 
-mod accounts;
+pub mod accounts;
 mod fates;
 pub mod offsets;
 pub mod reading;

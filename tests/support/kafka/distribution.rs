@@ -42,7 +42,7 @@ impl Distribution {
             }
             missing => panic!(
                 "these tests need a real Kafka and found none. Do one of these:\n  \
-                 - install Maven and a JDK {JAVA} or newer (Debian: apt-get install maven openjdk-{JAVA}-jdk-headless)\n  \
+                 - install Maven and a JDK, {JAVA} or newer (Debian: apt-get install maven default-jdk-headless)\n  \
                  - start Docker\n  \
                  - set BILLING_TEST_KAFKA=host:port to a Kafka that may be filled with test topics\n\
                  Java: {missing:?}; Maven (`mvn`): {}; Docker: does not answer",
