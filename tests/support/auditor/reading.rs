@@ -64,7 +64,7 @@ impl Seen {
 pub fn read(kafka: &Kafka, topic: &str, mut take: impl FnMut(Seen)) {
     let consumer = consumer(kafka);
     let mut partitions = TopicPartitionList::new();
-    for partition in 0..self::partitions(kafka, topic) {
+    for partition in 0..count(&consumer, topic) {
         partitions.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset to begin at");
     }
     consumer.assign(&partitions).expect("partitions to read");
@@ -94,7 +94,11 @@ pub fn all(kafka: &Kafka, topic: &str) -> Vec<Seen> {
 /// # Panics
 /// When the broker does not answer or the topic is not there.
 pub fn partitions(kafka: &Kafka, topic: &str) -> i32 {
-    let metadata = consumer(kafka).fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    count(&consumer(kafka), topic)
+}
+
+fn count(consumer: &BaseConsumer, topic: &str) -> i32 {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     assert!(count > 0, "{topic} is not there");
     i32::try_from(count).expect("a count of partitions")
@@ -108,6 +112,8 @@ fn consumer(kafka: &Kafka) -> BaseConsumer {
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
         .set("fetch.message.max.bytes", "12582912")
+        // The end of a partition is told with an empty answer, which the broker otherwise holds back for half a second.
+        .set("fetch.wait.max.ms", "10")
         .create()
         .expect("the client takes these settings")
 }
