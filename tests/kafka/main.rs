@@ -1,0 +1,16 @@
+//! What only a real Kafka can prove: exactly once through kills, zombies, rebalances and restarts, and other clients.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auditor;
+mod bad_input;
+mod broker_restart;
+mod crash;
+mod lost_offsets;
+mod other_clients;
+mod seed_commands;
+mod shutdown;
+mod test_broker;
+mod two_engines;
+mod zombie;

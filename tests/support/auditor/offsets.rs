@@ -1,0 +1,110 @@
+//! How far things are: ends, committed offsets, lag, open transactions.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::reading;
+use crate::support::kafka::Kafka;
+use crate::support::wait;
+
+/// How long the broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The account topics of one engine, seen by one who only looks.
+pub struct Offsets {
+    committed: BaseConsumer,
+    uncommitted: BaseConsumer,
+    prefix: String,
+    partitions: i32,
+}
+
+impl Offsets {
+    /// # Panics
+    /// When the broker does not answer or the topics are not there.
+    pub fn new(kafka: &Kafka, prefix: &str) -> Offsets {
+        let client = |isolation: &str| {
+            let mut config = kafka.client();
+            config.set("group.id", format!("{prefix}-accounts")).set("isolation.level", isolation);
+            config.set("enable.auto.commit", "false").create().expect("the client takes these settings")
+        };
+        Offsets {
+            committed: client("read_committed"),
+            uncommitted: client("read_uncommitted"),
+            partitions: reading::partitions(kafka, &format!("{prefix}.account.commands")),
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    /// Whether a transaction is open on some partition of the events: committed readers stop before the end.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    pub fn transaction_is_open(&self) -> bool {
+        // In this order: what is beyond the stable offset now was there before.
+        let topic = format!("{}.account.events", self.prefix);
+        (0..self.partitions).any(|partition| {
+            let end = high(&self.uncommitted, &topic, partition);
+            high(&self.committed, &topic, partition) < end
+        })
+    }
+
+    /// How many offsets of the commands the group has passed.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    pub fn passed(&self) -> i64 {
+        self.group("commands").into_iter().flatten().sum()
+    }
+
+    /// The group's offsets on `{prefix}.account.{lane}`, by partition.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    pub fn group(&self, lane: &str) -> Vec<Option<i64>> {
+        let topic = format!("{}.account.{lane}", self.prefix);
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(&topic, 0, self.partitions - 1);
+        // A committed reader would wait for open transactions.
+        let answer = self.uncommitted.committed_offsets(asked, PATIENCE).expect("the broker knows the group");
+        answer
+            .elements()
+            .iter()
+            .map(|element| match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Commands and inbox messages that the group has not passed yet.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    pub fn lag(&self) -> i64 {
+        let of_lane = |lane: &str| {
+            let topic = format!("{}.account.{lane}", self.prefix);
+            (0..)
+                .zip(self.group(lane))
+                .map(|(partition, next)| {
+                    let (low, end) = self.uncommitted.fetch_watermarks(&topic, partition, PATIENCE).expect("an answer");
+                    end - next.unwrap_or(low)
+                })
+                .sum::<i64>()
+        };
+        of_lane("commands") + of_lane("inbox")
+    }
+
+    /// Waits until the group has passed everything.
+    ///
+    /// # Panics
+    /// When it has not within `limit`.
+    pub fn wait_until_idle(&self, limit: Duration) {
+        wait::until_true(&format!("the lag of {} to be 0", self.prefix), limit, || self.lag() == 0);
+    }
+}
+
+fn high(consumer: &BaseConsumer, topic: &str, partition: i32) -> i64 {
+    consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker knows where its partitions end").1
+}

@@ -1,0 +1,250 @@
+//! The built engine as a process.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::http::{self, Response};
+use super::kafka::Kafka;
+use super::process::Process;
+use super::{ports, scratch, wait};
+
+/// How long an engine may take until it is ready: it replays its whole log in an unoptimised build.
+const READY_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long draining may take.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// What one instance keeps from one start to the next: configuration, directory, port.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    prefix: String,
+    instance: String,
+    port: u16,
+    directory: PathBuf,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+}
+
+impl Setup {
+    /// The first engine of a test, on topics of its own, which are not there yet.
+    ///
+    /// # Panics
+    /// When its directory cannot be made.
+    pub fn new(kafka: &Kafka, test: &str) -> Setup {
+        let prefix = kafka.prefix(test);
+        let setup = Setup {
+            directory: scratch::directory().join(&prefix),
+            instance: String::new(),
+            port: 0,
+            environment: vec![
+                ("BILLING__KAFKA__BROKERS".into(), kafka.address().into()),
+                ("BILLING__TOPICS__PREFIX".into(), prefix.clone()),
+            ],
+            arguments: Vec::new(),
+            prefix,
+        };
+        setup.another("one")
+    }
+
+    /// A second engine in the same group.
+    ///
+    /// # Panics
+    /// As [`Setup::new`].
+    #[must_use]
+    pub fn another(&self, instance: &str) -> Setup {
+        let port = ports::free();
+        let directory = scratch::directory().join(&self.prefix).join(instance);
+        fs::create_dir_all(&directory).expect("the engine's directory can be made");
+        let other = Setup { instance: instance.into(), port, directory, ..self.clone() };
+        let data = other.directory.join("data").display().to_string();
+        other
+            .with("BILLING__INSTANCE_ID", instance)
+            .with("BILLING__HTTP__LISTEN", &format!("127.0.0.1:{port}"))
+            .with("BILLING__DATA_DIR", &data)
+    }
+
+    /// With one more variable in its environment, over what it has.
+    #[must_use]
+    pub fn with(mut self, variable: &str, value: &str) -> Setup {
+        self.environment.retain(|(name, _)| name != variable);
+        self.environment.push((variable.into(), value.into()));
+        self
+    }
+
+    /// With these arguments behind `run`.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: &[String]) -> Setup {
+        self.arguments = arguments.to_vec();
+        self
+    }
+
+    /// What its topics and groups begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// `{prefix}.{rest}`.
+    pub fn topic(&self, rest: &str) -> String {
+        format!("{}.{rest}", self.prefix)
+    }
+
+    /// `topics ensure`, which must do.
+    ///
+    /// # Panics
+    /// When it does not exit with 0.
+    #[must_use]
+    pub fn with_topics(self) -> Setup {
+        let output = self.call(&["topics", "ensure"], "");
+        assert!(output.status.success(), "topics ensure failed: {output:?}");
+        self
+    }
+
+    /// One command of `billing-engine` other than `run`, to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn call(&self, arguments: &[&str], input: &str) -> Output {
+        let given = self.directory.join("stdin");
+        fs::write(&given, input).expect("the engine's directory can be written");
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::from(fs::File::open(&given).expect("it was just written")));
+        command.output().expect("the engine's program starts")
+    }
+
+    /// `run`, which may or may not become ready.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn(&self) -> Engine {
+        let mut command = self.command();
+        command.arg("run").args(&self.arguments);
+        let log = self.directory.join("log");
+        let name = format!("engine {} of {}", self.instance, self.prefix);
+        Engine { process: Process::start(&name, &command, &log), port: self.port, name }
+    }
+
+    /// `run`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it ends or does not become ready.
+    pub fn start(&self) -> Engine {
+        let mut engine = self.spawn();
+        engine.wait_until_ready();
+        engine
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_billing-engine"));
+        for (inherited, _) in env::vars_os() {
+            if inherited.to_string_lossy().starts_with("BILLING_") {
+                command.env_remove(inherited);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// A running engine. It is killed when it is dropped; when the test has failed, the end of its log is shown.
+#[derive(Debug)]
+pub struct Engine {
+    process: Process,
+    port: u16,
+    name: String,
+}
+
+impl Engine {
+    /// Waits until `/healthz/ready` says 200.
+    ///
+    /// # Panics
+    /// When it ends or does not become ready.
+    pub fn wait_until_ready(&mut self) {
+        let what = format!("{} to be ready", self.name);
+        wait::until_true(&what, READY_LIMIT, || {
+            let code = self.process.exit_code();
+            assert!(code.is_none(), "{} ended with {code:?} before it was ready", self.name);
+            self.is_ready()
+        });
+    }
+
+    /// Whether `/healthz/ready` says 200 now.
+    pub fn is_ready(&self) -> bool {
+        self.get("/healthz/ready").is_some_and(|answer| answer.status == 200)
+    }
+
+    /// GET from its listener.
+    pub fn get(&self, path: &str) -> Option<Response> {
+        http::get(self.port, path)
+    }
+
+    /// Sum of a metric's series whose labels contain all of `labels` (such as `state="running"`); none counts as 0.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let page = self.get("/metrics").map(|answer| answer.body).unwrap_or_default();
+        page.lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// How many partitions of accounts it runs.
+    pub fn running_partitions(&self) -> f64 {
+        self.metric("billing_partition_state", &["state=\"running\"", "aggregate=\"account\""])
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it does not go.
+    pub fn kill9(mut self) {
+        self.process.kill9();
+    }
+
+    /// SIGTERM, which must drain and end with 0.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn stop(mut self) {
+        self.terminate();
+        let code = self.wait(STOP_LIMIT);
+        assert_eq!(code, 0, "{} was asked to stop", self.name);
+    }
+
+    /// SIGTERM alone.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::SIGTERM);
+    }
+
+    /// SIGSTOP: it does nothing more, and does not know.
+    pub fn pause(&self) {
+        self.process.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.process.signal(Signal::SIGCONT);
+    }
+
+    /// Its exit code, if it has ended.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.process.exit_code()
+    }
+
+    /// Waits for its end, and returns its exit code.
+    ///
+    /// # Panics
+    /// When it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> i32 {
+        self.process.wait(limit)
+    }
+
+    /// All that this instance has logged, of earlier starts too.
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+}

@@ -1,0 +1,73 @@
+//! KafkaJS, the client that the seed's services are written with.
+
+use std::env;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::fetched;
+use super::kafka::Kafka;
+
+/// The last release of KafkaJS 2.
+const VERSION: &str = "2.2.4";
+
+/// Set where a machine without Node must not pass for one with it.
+const REQUIRED: &str = "BILLING_REQUIRE_NODE";
+
+/// Runs `tests/kafka/kafkajs/{script}` with the broker's address, `args`, and `input` on its standard
+/// input; what it says on its standard output.
+///
+/// `None` where there is no Node, which is said on standard error even when the test passes.
+///
+/// # Panics
+/// When the script fails, or when there is no Node and `BILLING_REQUIRE_NODE` is set.
+pub fn run(kafka: &Kafka, script: &str, args: &[&str], input: &str) -> Option<String> {
+    if !node_is_there() {
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafkajs").join(script);
+    let mut child = Command::new("node")
+        .arg(&script)
+        .arg(kafka.address())
+        .args(args)
+        .env("NODE_PATH", modules())
+        .env("KAFKAJS_NO_PARTITIONER_WARNING", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("node starts");
+    child.stdin.take().expect("its standard input").write_all(input.as_bytes()).expect("the script reads its input");
+    let output = child.wait_with_output().expect("the script ends");
+    assert!(
+        output.status.success(),
+        "{} failed:\n{}{}",
+        script.display(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(String::from_utf8(output.stdout).expect("the script writes UTF-8"))
+}
+
+fn node_is_there() -> bool {
+    let found = ["node", "npm"]
+        .iter()
+        .all(|program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()));
+    if !found {
+        assert!(env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but there is no Node (Debian: nodejs and npm)");
+        // Not by a macro: the harness would keep what those print to itself.
+        writeln!(stderr(), "\n*** NOT TESTED: KafkaJS, because there is no Node here (Debian: nodejs and npm) ***\n")
+            .expect("standard error can be written");
+    }
+    found
+}
+
+fn modules() -> PathBuf {
+    fetched::directory(&format!("kafkajs/{VERSION}"), |directory| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-save", "--no-package-lock", "--prefix", directory]);
+        npm.arg(format!("kafkajs@{VERSION}"));
+        npm
+    })
+    .join("node_modules")
+}
