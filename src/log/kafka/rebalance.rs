@@ -68,12 +68,10 @@ impl Rebalance {
         if !self.took(answered) {
             return;
         }
+        // None is an answer too: this engine is a member that has nothing to do for now.
         let partitions = self.commands_of(list);
-        if !partitions.is_empty() {
-            info!(?partitions, "assigned");
-            self.owned().extend(&partitions);
-            self.ownership.send(Ownership::Assigned(partitions)).ok();
-        }
+        self.owned().extend(&partitions);
+        self.ownership.send(Ownership::Assigned(partitions)).ok();
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
