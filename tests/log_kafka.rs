@@ -51,6 +51,7 @@ fn settings() -> Settings {
         partitions: DESIRED.partitions,
         instance_id: "one".into(),
         group_protocol: GroupProtocol::Classic,
+        session_timeout: Duration::from_secs(30),
         intake_bytes: 1 << 20,
     }
 }

@@ -245,6 +245,7 @@ mod tests {
             partitions: 3,
             instance_id: "one".into(),
             group_protocol: GroupProtocol::Classic,
+            session_timeout: Duration::from_secs(30),
             intake_bytes: 1 << 20,
         }
     }
