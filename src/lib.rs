@@ -1,4 +1,31 @@
 //! An actor-based stateful stream processor for money on Apache Kafka.
+//!
+//! The outside speaks bytes and offsets; the inside speaks accounts and money. Read the modules in this order,
+//! which is the way of a command:
+//!
+//! - [`domain`] decides. Accounts, money, the rules in the order in which they refuse. Pure: no clock, no bytes.
+//! - [`wire`] turns bytes into commands, and events, replies and dead letters into bytes. The only place that
+//!   knows JSON, headers and formats.
+//! - [`log`] moves records and offsets: the seam, and behind it Kafka and an embedded log of one directory. It
+//!   does not know what an account is.
+//! - [`partition`] is where they meet. A supervisor takes what waits, one actor an account decides, and what
+//!   comes out is committed with the offsets in one transaction. One partition is one failure domain: when
+//!   anything in it goes wrong, all of it is dropped and folded again from the log.
+//! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
+//!   they end, and takes everything down in order.
+//! - [`http`] tells how the engine is; [`cli`] is what people type.
+//! - [`config`], [`metrics`] and [`telemetry`] serve them all.
+//!
+//! ```text
+//!            commands, inbox                        events, replies, dead letters + next offsets
+//!   log ───────────────────────► partition::Supervisor ──────────────────────────────────► log
+//!         bounded, by partition     │            ▲          one transaction a batch
+//!                                   ▼            │
+//!                            one actor an account: decide, apply
+//! ```
+//!
+//! What is deliberately absent: no state is repaired in place, no timer cuts a batch, no offset is ever reset by
+//! itself, nothing inside a partition is tried again but a commit, and no number is a float.
 
 pub mod domain;
 pub mod wire;

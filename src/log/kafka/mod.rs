@@ -2,10 +2,10 @@
 //!
 //! One group, its two input topics and its partitions are served by these clients, each on the thread it needs:
 //!
-//! - one member of the group ([`membership`]), which decides who owns what and reads nothing;
-//! - two readers ([`reader`]), one an input topic, which read from exact offsets and are no members;
-//! - one transactional producer a partition ([`producer`]), whose id is the fence between two owners;
-//! - a view ([`view`]) for offsets and bounds, and a reader for each replay ([`replay`]).
+//! - one member of the group (`membership`), which decides who owns what and reads nothing;
+//! - two readers (`reader`), one an input topic, which read from exact offsets and are no members;
+//! - one transactional producer a partition (`producer`), whose id is the fence between two owners;
+//! - a view (`view`) for offsets and bounds, and a reader for each replay (`replay`).
 //!
 //! A partition is taken over in the order in which each step protects the next: fence, committed offsets, bounds of
 //! the events, replay, follow.
