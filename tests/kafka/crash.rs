@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::auditor::Audit;
 use crate::support::auditor::offsets::Offsets;
-use crate::support::engine::{Engine, Setup};
+use crate::support::engine::Setup;
 use crate::support::kafka::{Kafka, OLDEST};
 use crate::support::load::Load;
 use crate::support::upstream::{Partitioner, Upstream};
@@ -43,9 +43,12 @@ fn interrupt(kafka: &Kafka, test: &str, plan: &Plan) {
     for kill in 1..=plan.kills {
         // What is behind the last kill is left for the end.
         let progress = i64::try_from(plan.commands * kill / (plan.kills + 2)).expect("a count");
-        wait_while_it_works(&mut engine, &format!("command {progress}"), || offsets.passed() >= progress);
+        wait::until_true(&format!("command {progress}"), STEP_LIMIT, || {
+            engine.assert_runs();
+            offsets.passed() >= progress
+        });
         if kill % 3 != 0 {
-            wait_while_it_works(&mut engine, "an open transaction", || offsets.transaction_is_open());
+            engine.pause_in_transaction(&offsets);
         }
         engine.kill9();
         // Nobody is left to end a transaction or to take a command: these are the facts at the moment of the kill.
@@ -68,12 +71,4 @@ fn write(kafka: &Kafka, setup: &Setup, plan: &Plan) {
         upstream.send(&command);
     }
     upstream.flush();
-}
-
-fn wait_while_it_works(engine: &mut Engine, what: &str, mut probe: impl FnMut() -> bool) {
-    wait::until_true(what, STEP_LIMIT, || {
-        let code = engine.exit_code();
-        assert!(code.is_none(), "the engine ended by itself with {code:?}");
-        probe()
-    });
 }

@@ -55,7 +55,7 @@ fn commands_of_the_java_console_producer_take_effect() {
     let lines: String = commands.iter().map(line).collect();
     let topic = setup.topic("account.commands");
     let keyed = ["--topic", &topic, "--reader-property", "parse.key=true", "--reader-property", "key.separator=|"];
-    kafka.tool_with_input("console-producer", &keyed, &lines);
+    kafka.try_tool("console-producer", &keyed, &lines).expect_success();
     assert_done(kafka, &setup, commands.len());
     let misrouted = engine.metric("billing_misrouted_commands_total", &["aggregate=\"account\""]);
     assert!(misrouted == 0.0, "{misrouted} commands lay on another partition than Java's");
@@ -109,9 +109,7 @@ fn send_reports_the_reply_to_every_command() {
     let (kafka, setup, engine) = started("send");
     let commands = commands(43, 100);
     let lines: String = commands.iter().map(|command| format!("{command}\n")).collect();
-    let output = setup.call(&["send", "-", "--wait", "--json"], &lines);
-    assert!(output.status.success(), "{output:?}");
-    let replies = String::from_utf8(output.stdout).expect("UTF-8");
+    let replies = setup.call(&["send", "-", "--wait", "--json"], &lines).expect_success();
     let outcomes = replies.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
     assert_eq!(outcomes.filter(|reply| reply["outcome"].is_string()).count(), commands.len(), "{replies}");
     assert_done(kafka, &setup, commands.len());

@@ -17,7 +17,7 @@ fn kafkas_own_tools_work_on_the_shared_broker() {
     let topic = kafka.prefix("tools");
     create(kafka, &topic);
     assert!(kafka.tool("topics", &["--list"]).lines().any(|line| line == topic));
-    kafka.tool_with_input("console-producer", &["--topic", &topic], "one\ntwo\n");
+    kafka.try_tool("console-producer", &["--topic", &topic], "one\ntwo\n").expect_success();
     let mut values: Vec<_> = reading::all(kafka, &topic).into_iter().filter_map(|record| record.value).collect();
     values.sort();
     assert_eq!(values, [b"one".to_vec(), b"two".to_vec()]);

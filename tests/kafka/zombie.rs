@@ -23,14 +23,7 @@ fn an_engine_that_slept_past_its_session_writes_nothing_and_recovers_or_ends_cle
     let stream = Stream::start(upstream, Load::new(13, 100), 2_000);
 
     let mut zombie = sleeper.start();
-    wait::until_true("an open transaction", LIMIT, || {
-        zombie.pause();
-        let caught = offsets.transaction_is_open();
-        if !caught {
-            zombie.resume();
-        }
-        caught
-    });
+    zombie.pause_in_transaction(&offsets);
     let given_up_at = offsets.passed();
 
     let mut heir = heir.start();

@@ -3,18 +3,25 @@
 use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::auditor::offsets::Offsets;
 use super::http::{self, Response};
 use super::kafka::Kafka;
-use super::process::Process;
+use super::process::{Finished, Process};
 use super::{ports, scratch, wait};
 
 /// How long an engine may take until it is ready: it replays its whole log in an unoptimised build.
 const READY_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a command other than `run` may take; its own limit for a broker that does not answer is 30 seconds.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take to catch a transaction while it is open.
+const CATCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long draining may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -99,21 +106,18 @@ impl Setup {
     /// When it does not exit with 0.
     #[must_use]
     pub fn with_topics(self) -> Setup {
-        let output = self.call(&["topics", "ensure"], "");
-        assert!(output.status.success(), "topics ensure failed: {output:?}");
+        self.call(&["topics", "ensure"], "").expect_success();
         self
     }
 
-    /// One command of `billing-engine` other than `run`, to its end.
+    /// One command of `billing-engine`, to its end.
     ///
     /// # Panics
-    /// When it cannot be started.
-    pub fn call(&self, arguments: &[&str], input: &str) -> Output {
-        let given = self.directory.join("stdin");
-        fs::write(&given, input).expect("the engine's directory can be written");
+    /// When it does not end.
+    pub fn call(&self, arguments: &[&str], input: &str) -> Finished {
         let mut command = self.command();
-        command.args(arguments).stdin(Stdio::from(fs::File::open(&given).expect("it was just written")));
-        command.output().expect("the engine's program starts")
+        command.args(arguments);
+        Process::run("billing-engine", &command, input, &self.directory, CALL_LIMIT)
     }
 
     /// `run`, which may or may not become ready.
@@ -166,8 +170,7 @@ impl Engine {
     pub fn wait_until_ready(&mut self) {
         let what = format!("{} to be ready", self.name);
         wait::until_true(&what, READY_LIMIT, || {
-            let code = self.process.exit_code();
-            assert!(code.is_none(), "{} ended with {code:?} before it was ready", self.name);
+            self.assert_runs();
             self.is_ready()
         });
     }
@@ -223,6 +226,29 @@ impl Engine {
     /// SIGSTOP: it does nothing more, and does not know.
     pub fn pause(&self) {
         self.process.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGSTOP while a transaction of its is open.
+    ///
+    /// # Panics
+    /// When none can be caught.
+    pub fn pause_in_transaction(&mut self, offsets: &Offsets) {
+        wait::until_true("an open transaction", CATCH_LIMIT, || {
+            self.assert_runs();
+            self.pause();
+            let caught = offsets.transaction_is_open();
+            if !caught {
+                self.resume();
+            }
+            caught
+        });
+    }
+
+    /// # Panics
+    /// When it has ended by itself.
+    pub fn assert_runs(&mut self) {
+        let code = self.exit_code();
+        assert!(code.is_none(), "{} ended by itself with {code:?}", self.name);
     }
 
     /// SIGCONT.

@@ -6,6 +6,11 @@ use std::process::Command;
 
 use super::scratch;
 
+/// Whether `target/{name}` has been fetched before.
+pub fn is_there(name: &str) -> bool {
+    scratch::target().join(name).is_dir()
+}
+
 /// The directory `target/{name}`, filled by the command that `fill` makes for a directory, if it is not there yet.
 ///
 /// Test processes that run at the same time wait for each other, and a fetch that was cut short counts as none.

@@ -3,16 +3,21 @@
 use std::env;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
-use super::fetched;
 use super::kafka::Kafka;
+use super::process::Process;
+use super::{fetched, scratch};
 
 /// The last release of KafkaJS 2.
 const VERSION: &str = "2.2.4";
 
 /// Set where a machine without Node must not pass for one with it.
 const REQUIRED: &str = "BILLING_REQUIRE_NODE";
+
+/// Longer than the scripts' own patience.
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// Runs `tests/kafka/kafkajs/{script}` with the broker's address, `args`, and `input` on its standard
 /// input; what it says on its standard output.
@@ -25,28 +30,10 @@ pub fn run(kafka: &Kafka, script: &str, args: &[&str], input: &str) -> Option<St
     if !node_is_there() {
         return None;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafkajs").join(script);
-    let mut child = Command::new("node")
-        .arg(&script)
-        .arg(kafka.address())
-        .args(args)
-        .env("NODE_PATH", modules())
-        .env("KAFKAJS_NO_PARTITIONER_WARNING", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("node starts");
-    child.stdin.take().expect("its standard input").write_all(input.as_bytes()).expect("the script reads its input");
-    let output = child.wait_with_output().expect("the script ends");
-    assert!(
-        output.status.success(),
-        "{} failed:\n{}{}",
-        script.display(),
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Some(String::from_utf8(output.stdout).expect("the script writes UTF-8"))
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafkajs").join(script);
+    let mut node = Command::new("node");
+    node.arg(path).arg(kafka.address()).args(args).env("NODE_PATH", modules());
+    Some(Process::run(script, &node, input, scratch::directory(), LIMIT).expect_success())
 }
 
 fn node_is_there() -> bool {

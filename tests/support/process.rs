@@ -16,10 +16,10 @@ use super::wait;
 /// A shell of its own process group holds the process, and a pipe from the test holds the shell: however the test
 /// ends, the system closes the pipe, and the shell takes the whole group with it.
 const LEASH: &str = r#"
-log=$1; farewell=$2; shift 2
+farewell=$1; input=$2; output=$3; errors=$4; shift 4
 exec 3<&0
 ( read -r _ <&3; eval "$farewell"; kill -9 0 ) >/dev/null 2>&1 &
-"$@" 3<&- </dev/null >>"$log" 2>&1 &
+"$@" 3<&- <"$input" >>"$output" 2>>"$errors" &
 echo $!
 wait $!
 "#;
@@ -37,6 +37,29 @@ pub struct Process {
     leash: Option<ChildStdin>,
 }
 
+/// What a process that has ended by itself left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finished {
+    name: String,
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub output: String,
+    /// Standard error.
+    pub errors: String,
+}
+
+impl Finished {
+    /// Its standard output.
+    ///
+    /// # Panics
+    /// When the exit code is not 0, with all it said.
+    pub fn expect_success(self) -> String {
+        assert_eq!(self.code, 0, "{} failed:\n{}{}", self.name, self.output, self.errors);
+        self.output
+    }
+}
+
 impl Process {
     /// Starts `command`, whose output is appended to `log`.
     ///
@@ -51,8 +74,27 @@ impl Process {
     /// # Panics
     /// When there is no shell.
     pub fn start_with_farewell(name: &str, command: &Command, log: &Path, farewell: &str) -> Process {
+        Process::leash(name, command, farewell, [Path::new("/dev/null"), log, log])
+    }
+
+    /// Runs `command` to its end, with `input` on its standard input; its files are kept in `directory`.
+    ///
+    /// # Panics
+    /// When it takes longer than `limit`.
+    pub fn run(name: &str, command: &Command, input: &str, directory: &Path, limit: Duration) -> Finished {
+        let file = |kind: &str| directory.join(format!("{name}-{:08x}.{kind}", rand::random::<u32>()));
+        let files = [file("in"), file("out"), file("err")];
+        fs::write(&files[0], input).expect("the directory can be written");
+        let mut process = Process::leash(name, command, "", [&files[0], &files[1], &files[2]]);
+        let code = process.wait(limit);
+        let text = |file: &Path| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned();
+        Finished { name: name.to_owned(), code, output: text(&files[1]), errors: text(&files[2]) }
+    }
+
+    fn leash(name: &str, command: &Command, farewell: &str, [input, output, errors]: [&Path; 3]) -> Process {
         let mut shell = Command::new("sh");
-        shell.args(["-c", LEASH, name]).arg(log).arg(farewell).arg(command.get_program()).args(command.get_args());
+        shell.args(["-c", LEASH, name, farewell]).args([input, output, errors]);
+        shell.arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => shell.env(key, value),
@@ -67,7 +109,7 @@ impl Process {
             .read_line(&mut first_line)
             .expect("the shell says the process id");
         let pid = Pid::from_raw(first_line.trim().parse().expect("a process id"));
-        Process { name: name.to_owned(), log: log.to_owned(), pid, shell, leash }
+        Process { name: name.to_owned(), log: errors.to_owned(), pid, shell, leash }
     }
 
     /// Sends a signal to the process alone. One that has ended takes none.

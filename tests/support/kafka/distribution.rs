@@ -36,7 +36,9 @@ impl Distribution {
     pub fn find(version: &str) -> Distribution {
         let java = java();
         match java {
-            Ok(java) if answers(Command::new("mvn").arg("-version")) => Distribution::Jars { java, lib: jars(version) },
+            Ok(java) if fetched::is_there(&place(version)) || answers(Command::new("mvn").arg("-version")) => {
+                Distribution::Jars { java, lib: jars(version) }
+            }
             _ if answers(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"])) => {
                 Distribution::Image { name: format!("apache/kafka:{version}") }
             }
@@ -87,7 +89,7 @@ fn in_docker(name: &str, image: &str, settings: &Path) -> Command {
 
 /// The jars of that version; the first test process of a clone fetches them.
 fn jars(version: &str) -> PathBuf {
-    fetched::directory(&format!("kafka/{version}/lib"), |directory| {
+    fetched::directory(&place(version), |directory| {
         let mut maven = Command::new("mvn");
         maven
             .args(["--quiet", "--batch-mode", "--file", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/pom.xml")])
@@ -95,6 +97,10 @@ fn jars(version: &str) -> PathBuf {
             .args(["dependency:copy-dependencies", &format!("-DoutputDirectory={directory}")]);
         maven
     })
+}
+
+fn place(version: &str) -> String {
+    format!("kafka/{version}/lib")
 }
 
 /// A Java that is new enough, or what is wrong with the one that was found.

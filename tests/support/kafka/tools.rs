@@ -1,12 +1,16 @@
 //! Kafka's own command-line tools, as an operator runs them.
 
-use std::io::Write;
-use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use super::{CURRENT, Distribution, Kafka};
+use crate::support::process::{Finished, Process};
+use crate::support::scratch;
 
 /// A tool is short-lived: no second compiler, a small heap, warnings only.
 const JVM: [&str; 4] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dkafka.logs=WARN"];
+
+/// The tools give up by themselves after a minute without an answer.
+const LIMIT: Duration = Duration::from_secs(120);
 
 impl Kafka {
     /// What `kafka-{tool}.sh --bootstrap-server … {args}` says on its standard output.
@@ -14,38 +18,18 @@ impl Kafka {
     /// # Panics
     /// When the tool fails, with what it said.
     pub fn tool(&self, tool: &str, args: &[&str]) -> String {
-        self.tool_with_input(tool, args, "")
+        self.try_tool(tool, args, "").expect_success()
     }
 
-    /// The same, with `input` on its standard input.
+    /// The same, with `input` on its standard input, and whatever comes of it.
     ///
     /// # Panics
-    /// As [`Kafka::tool`].
-    pub fn tool_with_input(&self, tool: &str, args: &[&str], input: &str) -> String {
-        let output = self.try_tool(tool, args, input);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kafka-{tool}.sh {args:?} failed: {}\n{said}{complained}", output.status);
-        said
-    }
-
-    /// The same, whatever comes of it.
-    ///
-    /// # Panics
-    /// When Java does not start.
-    pub fn try_tool(&self, tool: &str, args: &[&str], input: &str) -> Output {
-        let name = format!("billing-test-{tool}-{:08x}", rand::random::<u32>());
-        let mut command = self.distribution().run(&name, &JVM, class(tool, self.version));
+    /// When the tool does not end.
+    pub fn try_tool(&self, tool: &str, args: &[&str], input: &str) -> Finished {
+        let container = format!("billing-test-{tool}-{:08x}", rand::random::<u32>());
+        let mut command = self.distribution().run(&container, &JVM, class(tool, self.version));
         command.args(["--bootstrap-server", self.address()]).args(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("java starts");
-        let mut stdin = child.stdin.take().expect("the tool's standard input");
-        // A tool that does not read its input may be gone before it is written.
-        let written = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output().expect("the tool ends");
-        assert!(written.is_ok() || !output.status.success(), "kafka-{tool}.sh did not read its input: {written:?}");
-        output
+        Process::run(&format!("kafka-{tool}.sh"), &command, input, scratch::directory(), LIMIT)
     }
 
     fn distribution(&self) -> Distribution {
