@@ -110,6 +110,9 @@ async fn ended(mut stopped: watch::Receiver<()>) {
 /// # Errors
 /// Topics with faults that time does not mend.
 async fn topics_ready(config: &Config, health: &Health) -> Result<(), Failure> {
+    let brokers = &config.kafka.brokers;
+    tracing::info!(brokers, "looking at the topics");
+    health.waiting_for(Some(format!("an answer of the brokers at {brokers}")));
     let admin = setup::topics_admin(config, &setup::kafka_settings(config), LONGEST_BACKOFF);
     let mut backoff = Duration::from_millis(250);
     loop {
@@ -122,7 +125,7 @@ async fn topics_ready(config: &Config, health: &Health) -> Result<(), Failure> {
                 Some(topics) => format!("topics {topics} are missing; create them with `billing-engine topics ensure`"),
                 None => return Err(Failure::refused(refusal(&faults))),
             },
-            Err(error) => error.to_string(),
+            Err(error) => format!("no answer of the brokers at {brokers}: {error}"),
         };
         tracing::warn!(need, retry_in = ?backoff, "waiting");
         health.waiting_for(Some(need));

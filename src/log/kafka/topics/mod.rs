@@ -103,6 +103,11 @@ impl Row {
                 overrides.push(("cleanup.policy", "delete".to_owned()));
             }
         }
+        if matches!(self.role, Role::Events | Role::Answers) {
+            // The engine sends lz4, which KafkaJS cannot read without a codec of its own; what others read is
+            // therefore stored as everybody can.
+            overrides.push(("compression.type", "uncompressed".to_owned()));
+        }
         if let Some(retention) = self.retention {
             overrides.push(("retention.ms", retention.as_millis().to_string()));
         }
