@@ -9,6 +9,7 @@ mod broker_restart;
 mod crash;
 mod lost_offsets;
 mod other_clients;
+mod partition_count;
 mod seed_commands;
 mod shutdown;
 mod test_broker;
