@@ -94,6 +94,7 @@ pub struct Supervisor<A: Wire> {
     work: Work,
     committing: Option<Committing>,
     committed_at: Instant,
+    ending: Option<End>,
     releases: Vec<oneshot::Sender<()>>,
 }
 
@@ -139,6 +140,7 @@ impl<A: Wire> Supervisor<A> {
             work: Work::None,
             committing: None,
             committed_at: Instant::now(),
+            ending: None,
             releases: Vec::new(),
             log,
             settings,
@@ -159,11 +161,15 @@ impl<A: Wire> Supervisor<A> {
 
     /// Does what can be done now. Safe to call at any time.
     pub(super) fn advance(&mut self, context: &mut Context<Self>) {
-        if self.stage == Stage::Closed {
+        if self.stage == Stage::Closed || self.ending.is_some() {
             return;
         }
-        if let Err(end) = self.try_advance(context) {
-            self.close(end, context);
+        match self.try_advance(context) {
+            Ok(()) => {}
+            // What is under way had nothing to do with it. Were it abandoned, the batch would start elsewhere next
+            // time, and the record that panics would never be found.
+            Err(end @ End::Panicked { .. }) if self.committing.is_some() => self.ending = Some(end),
+            Err(end) => self.close(end, context),
         }
     }
 
@@ -321,7 +327,10 @@ impl<A: Wire> Supervisor<A> {
                     committing.since.elapsed(),
                     (self.settings.clock)(),
                 );
-                self.advance(context);
+                match self.ending.take() {
+                    Some(end) => self.close(end, context),
+                    None => self.advance(context),
+                }
             }
             Err(error) if error.is_retriable() && self.stage == Stage::Running => {
                 tracing::warn!(partition = self.log.number(), %error, "commit not taken, trying it again");
