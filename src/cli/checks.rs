@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::Failure;
 use super::load::Sent;
 use super::observer::{Ends, Tally};
@@ -14,7 +16,7 @@ use crate::partition::Inspection;
 use crate::wire;
 
 /// One promise, looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Check {
     /// What must hold.
     pub name: &'static str,

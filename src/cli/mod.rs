@@ -40,16 +40,18 @@ const BAD_CONFIGURATION: u8 = 78;
     name = "billing-engine",
     version,
     max_term_width = 100,
-    after_help = "\
-Try it without any set-up:
+    after_help = r#"Try it without any set-up:
   billing-engine demo
 
 With a Kafka at localhost:9092:
   billing-engine topics ensure
   billing-engine run &
-  echo '{\"commandType\":\"CreateAccount\",\"commandId\":\"1\",\"aggregateId\":\"acc-1\",\"data\":{\"ownerId\":\"o-1\",
-        \"ownerType\":\"customer\",\"accountType\":\"USER\",\"currency\":\"USD\"}}' | tr -d '\\n' | billing-engine send - --wait
+  billing-engine send commands.jsonl --wait
   billing-engine account show acc-1
+
+A line of commands.jsonl (`billing-engine schema command` has them all):
+  {"commandType":"Credit","commandId":"c-1","aggregateId":"acc-1",
+   "data":{"amount":"5.00","currency":"USD","reason":"Topup"}}
 
 Every setting stands in config.toml; override it with --config FILE or BILLING__SECTION__KEY."
 )]

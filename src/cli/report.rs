@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::checks::Check;
 use super::observer::Tally;
@@ -40,31 +40,61 @@ impl Outcome {
 /// # Errors
 /// Stdout is closed.
 pub fn print(outcome: &Outcome, output: Output) -> Result<(), Failure> {
-    output.object(&to_json(outcome), || to_text(outcome))
+    output.object(&shown(outcome), || to_text(outcome))
 }
 
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
-fn to_json(outcome: &Outcome) -> serde_json::Value {
+/// The outcome in the words and the order of the command line's contract.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    ok: bool,
+    log: &'a str,
+    commands: Commands,
+    per_second: f64,
+    latency_ms: Latency,
+    actors: usize,
+    kills: u64,
+    restarts: u64,
+    checks: &'a [Check],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Commands {
+    accepted: u64,
+    rejected: u64,
+    duplicate: u64,
+    dead_lettered: u64,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: f64,
+    p99: f64,
+}
+
+fn shown(outcome: &Outcome) -> Shown<'_> {
     let Outcome { stage, ok, tally, actors, kills, restarts, checks, .. } = outcome;
-    let checks: Vec<_> =
-        checks.iter().map(|Check { name, ok, detail }| json!({ "name": name, "ok": ok, "detail": detail })).collect();
-    json!({
-        "ok": ok,
-        "log": stage,
-        "commands": {
-            "accepted": tally.accepted_count, "rejected": tally.rejected, "duplicate": tally.duplicate,
-            "deadLettered": tally.dead_lettered,
+    Shown {
+        ok: *ok,
+        log: stage,
+        commands: Commands {
+            accepted: tally.accepted_count,
+            rejected: tally.rejected,
+            duplicate: tally.duplicate,
+            dead_lettered: tally.dead_lettered,
         },
-        "perSecond": outcome.per_second().round(),
-        "latencyMs": { "p50": millis(tally.latency(0.5)), "p99": millis(tally.latency(0.99)) },
-        "actors": actors,
-        "kills": kills,
-        "restarts": restarts,
-        "checks": checks,
-    })
+        per_second: outcome.per_second().round(),
+        latency_ms: Latency { p50: millis(tally.latency(0.5)), p99: millis(tally.latency(0.99)) },
+        actors: *actors,
+        kills: *kills,
+        restarts: *restarts,
+        checks,
+    }
 }
 
 fn to_text(outcome: &Outcome) -> String {
