@@ -53,7 +53,7 @@ A line of commands.jsonl (`billing-engine schema command` has them all):
   {"commandType":"Credit","commandId":"c-1","aggregateId":"acc-1",
    "data":{"amount":"5.00","currency":"USD","reason":"Topup"}}
 
-Every setting stands in config.toml; override it with --config FILE or BILLING__SECTION__KEY."
+Every setting stands in config.toml; override it with --config FILE or BILLING__SECTION__KEY."#
 )]
 pub struct Cli {
     /// Settings laid over the defaults (TOML; see config.toml for every key)
