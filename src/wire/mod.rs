@@ -14,6 +14,7 @@ pub mod headers;
 pub mod json;
 pub mod message;
 pub mod reply;
+pub mod schema;
 
 mod account;
 mod metadata;
