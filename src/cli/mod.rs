@@ -13,6 +13,7 @@ mod output;
 mod reach;
 mod report;
 mod run;
+mod schema;
 mod send;
 mod setup;
 mod topics;
@@ -80,6 +81,8 @@ enum Command {
     /// Look at one account, folded from the log
     #[command(subcommand)]
     Account(account::Command),
+    /// Print the JSON Schema of what is on the topics
+    Schema(schema::Args),
     /// Check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -103,6 +106,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
+    if let Command::Schema(args) = &cli.command {
+        return schema::show(args);
+    }
     let loaded = Config::load(cli.config.as_deref(), settings::environment(), OWNED_KEYS);
     if let Command::Config(command) = &cli.command {
         return config::check(command, loaded, output);
@@ -114,6 +120,6 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Topics(command) => topics::topics(&command, &config, output),
         Command::Send(args) => send::send(&args, &config, output),
         Command::Account(command) => account::account(&command, &config, output),
-        Command::Config(_) => Ok(ExitCode::SUCCESS),
+        Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }
 }

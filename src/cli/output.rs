@@ -91,8 +91,7 @@ impl Output {
     /// # Errors
     /// Stdout is closed.
     pub fn object(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        let line = if self.json { to_json(value)? } else { text() };
-        writeln!(io::stdout(), "{line}").map_err(Failure::from)
+        print(&if self.json { to_json(value)? } else { text() })
     }
 
     /// Many findings: an object a line for programs, a table for people.
@@ -106,10 +105,20 @@ impl Output {
         row: impl Fn(&T) -> Vec<String>,
     ) -> Result<(), Failure> {
         if self.json {
-            let mut stdout = io::stdout().lock();
-            return rows.iter().try_for_each(|value| Ok(writeln!(stdout, "{}", to_json(value)?)?));
+            return rows.iter().try_for_each(|value| print(&to_json(value)?));
         }
-        writeln!(io::stdout(), "{}", table(header, rows.iter().map(row))).map_err(Failure::from)
+        print(&table(header, rows.iter().map(row)).to_string())
+    }
+}
+
+/// Prints a line on stdout. Whoever read it may have seen enough, as `head` has after ten lines.
+///
+/// # Errors
+/// Stdout cannot be written.
+pub fn print(line: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::from),
     }
 }
 

@@ -1,11 +1,11 @@
 //! `schema`: what is on the topics, as JSON Schema.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
 use super::Failure;
+use super::output::print;
 use crate::wire::schema;
 
 /// `schema`
@@ -35,6 +35,6 @@ pub fn show(args: &Args) -> Result<ExitCode, Failure> {
         Subject::Event => schema::EVENT,
         Subject::Reply => schema::REPLY,
     };
-    writeln!(io::stdout(), "{}", schema.trim_end())?;
+    print(schema.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
