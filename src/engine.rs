@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::http::{Health, Membership, PartitionStatus};
 use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
-use crate::metrics::{Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
+use crate::metrics::{self, Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
 use crate::partition::lifecycle::{End, Stage};
 use crate::partition::poison::Suspicion;
 use crate::partition::{Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor};
@@ -125,6 +125,7 @@ impl<A: Wire> Engine<A> {
     /// What ended it without being asked to.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request<A>>) -> Result<(), Error> {
         let mut ownership = self.log.join();
+        let mut upkeep = tokio::time::interval(metrics::UPKEEP);
         let ended = loop {
             let rebuild = self.next_rebuild();
             tokio::select! {
@@ -140,6 +141,7 @@ impl<A: Wire> Engine<A> {
                     Some(Request::Shutdown) | None => break Ok(()),
                 },
                 () = tokio::time::sleep_until(rebuild.into()) => self.rebuild_due(),
+                _ = upkeep.tick() => self.metrics.upkeep(),
             }
         };
         self.health.membership(Membership::Draining);
