@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::kafka::Kafka;
 use billing_engine::log::kafka::topics::{Admin, Desired};
 use billing_engine::log::kafka::{GroupProtocol, KafkaClient, KafkaLog, Settings};
 use billing_engine::log::{
     Chunks, Client, Commit, Drafts, Error, Intake, Log, Offset, Partition, PerLane, Signal, Spec, Topic,
 };
-use crate::support::kafka::Kafka;
 use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;

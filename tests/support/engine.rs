@@ -68,9 +68,7 @@ impl Setup {
         let directory = scratch::directory().join(&self.prefix).join(instance);
         fs::create_dir_all(&directory).expect("the engine's directory can be made");
         let other = Setup { instance: instance.into(), port, directory, ..self.clone() };
-        other
-            .with("BILLING__INSTANCE_ID", instance)
-            .with("BILLING__HTTP__LISTEN", &format!("127.0.0.1:{port}"))
+        other.with("BILLING__INSTANCE_ID", instance).with("BILLING__HTTP__LISTEN", &format!("127.0.0.1:{port}"))
     }
 
     /// With one more variable in its environment, over what it has.
