@@ -44,7 +44,10 @@ impl Written {
 
 /// What stands at one offset.
 enum Slot {
-    Record { record: Written, transaction: Option<TransactionId> },
+    Record {
+        record: Written,
+        transaction: Option<TransactionId>,
+    },
     /// The end of a transaction; nobody ever sees it, but it takes an offset.
     Marker,
 }

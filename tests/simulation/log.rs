@@ -100,11 +100,7 @@ impl Core {
     }
 
     /// One request to the broker and its answer.
-    async fn step<T>(
-        &self,
-        step: Step,
-        act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send,
-    ) -> Result<T, Error> {
+    async fn step<T>(&self, step: Step, act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send) -> Result<T, Error> {
         self.pass(step, When::Before).await?;
         let done = {
             if self.is_over() {
@@ -209,14 +205,15 @@ impl Core {
         self.world.dawdle().await;
         self.world.until(|state| !state.is_frozen(self.life)).await;
         if self.world.state().lives(self.life) {
-            self.world.change(|state| {
-                let crashed = state.weather.crashes(Step::Close, When::Before);
-                if !crashed && self.may_write(&state.broker).is_ok() {
-                    state.broker.abort_open(self.partition);
-                }
-                crashed
-            })
-            .then(|| self.world.kill(self.life));
+            self.world
+                .change(|state| {
+                    let crashed = state.weather.crashes(Step::Close, When::Before);
+                    if !crashed && self.may_write(&state.broker).is_ok() {
+                        state.broker.abort_open(self.partition);
+                    }
+                    crashed
+                })
+                .then(|| self.world.kill(self.life));
         }
         self.world.dawdle().await;
         if self.world.state().lives(self.life) && self.world.state().weather.crashes(Step::Close, When::After) {
