@@ -9,6 +9,7 @@
 
 mod client;
 mod cursor;
+mod directory;
 mod edit;
 mod group;
 mod partition;
