@@ -1,7 +1,10 @@
 //! What was read.
 
-use super::arena::Arena;
+use super::arena::{Arena, Slot};
 use super::{Millis, Offset, Record, RecordWriter};
+
+/// What it takes to find one record.
+const BYTES_TO_FIND_IT: usize = size_of::<Slot>() + size_of::<(Offset, Millis)>();
 
 /// What was read of one partition in one go: consecutive records, and the position behind them.
 #[derive(Clone, Debug)]
@@ -36,9 +39,10 @@ impl Chunk {
         self.stamps.is_empty()
     }
 
-    /// Bytes that it holds in memory, keys, values and headers together.
+    /// Bytes that it holds in memory: keys, values and headers, and where they lie, so that records of nothing
+    /// weigh something.
     pub fn size(&self) -> usize {
-        self.arena.bytes.len()
+        self.arena.bytes.len() + self.len() * BYTES_TO_FIND_IT
     }
 
     /// Record `index`, counted from 0.
