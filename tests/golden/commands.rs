@@ -25,16 +25,17 @@ fn amount(text: &str) -> RequestedAmount {
     RequestedAmount::parse(text).unwrap()
 }
 
-fn table() -> Vec<Golden> {
-    let seeds_own = ("0b6f8a56-3a61-4c0e-9a53-5a0f0d7c1c5e", "acc-550e8400-e29b-41d4-a716-446655440000", "corr-uuid");
-    let topup = Posting {
-        amount: amount("50.00"),
-        currency: "USD".into(),
-        reason: "Topup".into(),
-        reference: None,
-        metadata: None,
-    };
-    let golden = |name, command_type, envelope, hash, body| Golden { name, command_type, envelope, hash, body };
+fn golden(
+    name: &'static str,
+    command_type: &'static str,
+    envelope: Envelope,
+    hash: &'static str,
+    body: AccountCommand,
+) -> Golden {
+    Golden { name, command_type, envelope, hash, body }
+}
+
+fn creations() -> Vec<Golden> {
     vec![
         golden(
             "create-account.json",
@@ -66,17 +67,31 @@ fn table() -> Vec<Golden> {
                 metadata: None,
             }),
         ),
+    ]
+}
+
+fn postings() -> Vec<Golden> {
+    let seeds_own =
+        ("0b6f8a56-3a61-4c0e-9a53-5a0f0d7c1c5e", "acc-550e8400-e29b-41d4-a716-446655440000", "corr-uuid", Some(4));
+    let topup = Posting {
+        amount: amount("50.00"),
+        currency: "USD".into(),
+        reason: "Topup".into(),
+        reference: None,
+        metadata: None,
+    };
+    vec![
         golden(
             "credit.json",
             "Credit",
-            (seeds_own.0, seeds_own.1, seeds_own.2, Some(4)),
+            seeds_own,
             "ba82344505d8a2e2ac0119cf7e5763d8",
             AccountCommand::Credit(topup.clone()),
         ),
         golden(
             "credit-written-otherwise.json",
             "Credit",
-            (seeds_own.0, seeds_own.1, seeds_own.2, Some(4)),
+            seeds_own,
             "ba82344505d8a2e2ac0119cf7e5763d8",
             AccountCommand::Credit(topup),
         ),
@@ -93,6 +108,11 @@ fn table() -> Vec<Golden> {
                 metadata: Some(r#"{"b":1e-2,"a":"x\u0001y"}"#.into()),
             }),
         ),
+    ]
+}
+
+fn changes() -> Vec<Golden> {
+    vec![
         golden(
             "change-account-status.json",
             "ChangeAccountStatus",
@@ -115,6 +135,10 @@ fn table() -> Vec<Golden> {
             AccountCommand::ChangeLimits { min_balance: Change::Keep, max_balance: Change::Set(amount("250.5")) },
         ),
     ]
+}
+
+fn table() -> Vec<Golden> {
+    [creations(), postings(), changes()].into_iter().flatten().collect()
 }
 
 pub fn names() -> Vec<&'static str> {
