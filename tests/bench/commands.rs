@@ -21,13 +21,15 @@ pub enum Spread {
 pub struct Commands {
     accounts: usize,
     spread: Spread,
+    zipf: Zipf<f64>,
     random: StdRng,
     made: u64,
 }
 
 impl Commands {
     pub fn new(accounts: usize, spread: Spread) -> Self {
-        Commands { accounts, spread, random: StdRng::seed_from_u64(42), made: 0 }
+        let zipf = Zipf::new(accounts as f64, 1.0).expect("there is at least one account");
+        Commands { accounts, spread, zipf, random: StdRng::seed_from_u64(42), made: 0 }
     }
 
     /// Opens every account.
@@ -50,14 +52,11 @@ impl Commands {
         (account, value)
     }
 
-    /// Credits exceed debits, so that all of them are accepted but by bad luck in the first few.
+    /// Account and value of a credit, which nothing refuses.
     pub fn posting(&mut self) -> (String, String) {
         let account = match self.spread {
             Spread::Uniform => self.random.random_range(0..self.accounts),
-            Spread::Zipf => {
-                let zipf = Zipf::new(self.accounts as f64, 1.0).expect("there is at least one account");
-                zipf.sample(&mut self.random) as usize - 1
-            }
+            Spread::Zipf => self.zipf.sample(&mut self.random) as usize - 1,
         };
         let (account, id, cents) = (account_id(account), self.command_id(), self.random.random_range(1..100_000));
         let (units, rest) = (cents / 100, cents % 100);
