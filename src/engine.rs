@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::http::{Health, Membership, PartitionStatus};
 use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
@@ -92,8 +93,8 @@ enum Life<A: Wire> {
 }
 
 impl<A: Wire> Engine<A> {
-    /// An engine on `log`, its partitions spread over `threads` threads. `accepted` names offsets that an
-    /// operator decided on.
+    /// An engine on `log`, its partitions spread over `threads` threads, or all on the caller's own for 0.
+    /// `accepted` names offsets that an operator decided on.
     pub fn new(
         log: Arc<dyn Log>,
         settings: Settings,
@@ -109,7 +110,7 @@ impl<A: Wire> Engine<A> {
             accepted,
             metrics,
             health,
-            arbiters: (0..threads.max(1)).map(|_| Arbiter::new()).collect(),
+            arbiters: (0..threads).map(|_| Arbiter::new()).collect(),
             owned: BTreeMap::new(),
             reporter,
             reports,
@@ -129,6 +130,8 @@ impl<A: Wire> Engine<A> {
         let ended = loop {
             let rebuild = self.next_rebuild();
             tokio::select! {
+                // In this order, so that a run can be repeated.
+                biased;
                 change = ownership.recv() => match change {
                     Some(Ownership::Failed(error)) => break Err(Error::Membership(error)),
                     Some(change) => self.owner_changed(change),
@@ -140,7 +143,7 @@ impl<A: Wire> Engine<A> {
                     Some(Request::Inspect(answer)) => self.inspect(answer),
                     Some(Request::Shutdown) | None => break Ok(()),
                 },
-                () = tokio::time::sleep_until(rebuild.into()) => self.rebuild_due(),
+                () = tokio::time::sleep_until(rebuild) => self.rebuild_due(),
                 _ = upkeep.tick() => self.metrics.upkeep(),
             }
         };
@@ -157,6 +160,7 @@ impl<A: Wire> Engine<A> {
         let mut leaving = self.log.leave();
         loop {
             tokio::select! {
+                biased;
                 left = &mut leaving => {
                     if let Err(error) = left {
                         tracing::warn!(%error, "the group was not left in order");
@@ -220,8 +224,11 @@ impl<A: Wire> Engine<A> {
             incarnation,
             reports: self.reporter.clone(),
         };
-        let arbiter = &self.arbiters[partition as usize % self.arbiters.len()];
-        let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), |_| Supervisor::new(start));
+        let thread = match self.arbiters.len() {
+            0 => Arbiter::current(),
+            threads => self.arbiters[partition as usize % threads].handle(),
+        };
+        let supervisor = Supervisor::start_in_arbiter(&thread, |_| Supervisor::new(start));
         let life = Life::Running(incarnation, supervisor);
         self.owned.insert(partition, Owned { suspicion, metrics, backoff, running_since: None, life });
     }

@@ -4,6 +4,7 @@
 //! stderr. Exit codes: 0 done, 1 not found, differences, unanswered or no broker, 2 usage, 78 configuration.
 
 mod account;
+mod bench;
 mod checks;
 mod config;
 mod demo;
@@ -81,6 +82,8 @@ enum Command {
     /// Look at one account, folded from the log
     #[command(subcommand)]
     Account(account::Command),
+    /// Measure throughput and latency on Kafka, beside a bare loop that only copies
+    Bench(bench::Args),
     /// Print the JSON Schema of what is on the topics
     Schema(schema::Args),
     /// Check the configuration
@@ -119,6 +122,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::demo(&args, &config, output),
         Command::Topics(command) => topics::topics(&command, &config, output),
         Command::Send(args) => send::send(&args, &config, output),
+        Command::Bench(args) => bench::bench(&args, &config, cli.config.as_deref(), output),
         Command::Account(command) => account::account(&command, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }

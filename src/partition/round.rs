@@ -92,10 +92,7 @@ impl<A: Wire> Supervisor<A> {
 
     /// Gives each actor its tasks. Who is dead is noticed by its ticket.
     pub(super) fn hand_out(&mut self, groups: &[Group], attendance: &Arc<Attendance>) {
-        let victims: Vec<(usize, Kill)> = match groups.len() as u64 {
-            0 => Vec::new(),
-            actors => self.condemned.drain(..).map(|kill| ((kill.lot / 2 % actors) as usize, kill)).collect(),
-        };
+        let victims = self.victims(groups);
         for (number, group) in groups.iter().enumerate() {
             let ticket = attendance.ticket(number);
             let Some(actor) = self.routes.actor(group.place, &self.desk) else { continue };
@@ -115,6 +112,19 @@ impl<A: Wire> Supervisor<A> {
                 kill.killed.send(id.clone()).ok();
             }
         }
+    }
+
+    /// Who is to die in this round. The lots pick among the actors in the order of their first commands, which is
+    /// the same whenever this round comes.
+    fn victims(&mut self, groups: &[Group]) -> Vec<(usize, Kill)> {
+        if groups.is_empty() || self.condemned.is_empty() {
+            return Vec::new();
+        }
+        let order = &self.desk.round.borrow().order;
+        let mut numbers: Vec<usize> = (0..groups.len()).collect();
+        numbers.sort_unstable_by_key(|number| order[groups[*number].tasks.start]);
+        let condemned = self.condemned.drain(..);
+        condemned.map(|kill| (numbers[(kill.lot / 2) as usize % numbers.len()], kill)).collect()
     }
 
     /// Clears the desk; forgets who was asked for the first time and does not exist.

@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WeakAddr};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::Settings;
 use super::attendance::Attendance;

@@ -7,6 +7,7 @@ mod auditor;
 mod bad_input;
 mod broker_restart;
 mod crash;
+mod group_protocol;
 mod lost_offsets;
 mod other_clients;
 mod partition_count;

@@ -1,6 +1,7 @@
 //! What only another process can prove: kill -9 and the lock.
 
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -127,4 +128,16 @@ fn a_directory_is_open_once_and_keeps_its_partition_count() {
     assert_eq!(refused, "it was made with 3 partitions, not with 5");
     assert!(Embedded::open(&dir.path().join("none"), 0).is_err());
     open(dir.path());
+}
+
+#[test]
+fn a_database_that_was_killed_while_it_was_made_is_made_anew_and_a_foreign_file_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("log.redb.unfinished"), "half a database").unwrap();
+    open(dir.path());
+    let other = TempDir::new().unwrap();
+    let foreign = other.path().join("log.redb");
+    fs::write(&foreign, "somebody's notes").unwrap();
+    assert!(Embedded::open(other.path(), PARTITIONS).is_err());
+    assert_eq!(fs::read_to_string(foreign).unwrap(), "somebody's notes");
 }

@@ -21,7 +21,7 @@ fn signal() -> (Arc<Notify>, Signal) {
 #[tokio::test]
 async fn a_lane_that_is_emptied_slowly_holds_little_and_loses_and_reorders_nothing() {
     const RECORDS: Offset = 50_000;
-    const CAPACITY: usize = 10_000;
+    const CAPACITY: usize = 40_000;
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).with_lane_capacity(CAPACITY);
     for topic in [COMMANDS, INBOX] {
@@ -29,12 +29,19 @@ async fn a_lane_that_is_emptied_slowly_holds_little_and_loses_and_reorders_nothi
     }
     let owner = owned(&log, 2).await;
     let lanes = owner.follow(PerLane { commands: 10, inbox: 20 }, signal().1).await.unwrap();
+    soon(full_or_at(RECORDS, &lanes.commands)).await;
+    let full_at = lanes.commands.next_offset();
+    for _ in 0..500 {
+        // The thread that answers this is the one that would read on.
+        owner.ends().await.unwrap();
+    }
+    assert_eq!(lanes.commands.next_offset(), full_at, "nothing is read for a lane that is full");
+    // Just below its capacity a lane takes one more chunk of that size; a record has 7 bytes at least.
+    assert!(lanes.commands.len() <= 2 * CAPACITY / 7, "{} records wait", lanes.commands.len());
     let mut read = PerLane::<Vec<_>>::default();
     while read.commands.len() + read.inbox.len() < 2 * RECORDS as usize - 30 {
         for (lane, read) in [(&lanes.commands, &mut read.commands), (&lanes.inbox, &mut read.inbox)] {
             soon(full_or_at(RECORDS, lane)).await;
-            // Just below its capacity it takes one more chunk of that size; a record has 7 bytes at least.
-            assert!(lane.len() <= 2 * CAPACITY / 7, "{} records wait", lane.len());
             read.extend(lane.take().unwrap().iter().flat_map(texts));
         }
     }

@@ -4,11 +4,12 @@
 //! it: records, offsets and the check of the fencing epoch become durable together, fsynced, or not at all.
 //! The log is open while a handle of it is; what still reads then is told that it was closed.
 //!
-//! Two threads do all the blocking work: [`writer`] folds whatever waits into one transaction, [`readers`]
-//! runs a task for everybody who reads. Both sleep when there is nothing to do.
+//! Two threads do all the blocking work: the writer folds whatever waits into one transaction, the readers'
+//! thread runs a task for everybody who reads. Both sleep when there is nothing to do.
 
 mod client;
 mod cursor;
+mod directory;
 mod edit;
 mod group;
 mod partition;

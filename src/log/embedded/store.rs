@@ -1,11 +1,11 @@
 //! The database: its tables, and what is read from them.
 
-use std::fs::{self, File};
 use std::ops::Range;
 use std::path::Path;
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableDatabase, TableDefinition, WriteTransaction};
 
+use super::directory::Directory;
 use super::run::{self, Run};
 use crate::log::{Chunk, Error, Input, Offset, Topic};
 
@@ -26,41 +26,33 @@ const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
 
 const FORMAT: u32 = 1;
 
-const FILE: &str = "log.redb";
-
-/// Pages that the database may keep in memory; the system caches the file as well.
-const CACHE: usize = 64 * 1024 * 1024;
-
+/// The database and what is read from it. Fields are dropped in this order: the database is closed before the
+/// directory is given back.
 pub(super) struct Store {
     database: Database,
     partitions: u32,
+    _directory: Directory,
 }
 
 impl Store {
     pub(super) fn open(dir: &Path, partitions: u32) -> Result<Store, Error> {
-        let context = format!("opening the log in {}", dir.display());
-        let refused = |reason: String| Error::Refused { context: context.clone(), reason };
+        let refused =
+            |reason: String| Error::Refused { context: format!("opening the log in {}", dir.display()), reason };
         if partitions == 0 {
             return Err(refused("it needs at least one partition".to_owned()));
         }
-        fs::create_dir_all(dir).map_err(|error| refused(error.to_string()))?;
-        let database =
-            Database::builder().set_cache_size(CACHE).create(dir.join(FILE)).map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => refused("somebody else has it open".to_owned()),
-                other => refused(other.to_string()),
-            })?;
-        let found = describe(&database, partitions).map_err(|error| refused(error.to_string()))?;
-        if found.format != FORMAT {
-            let reason = format!("it has format {}, this program reads format {FORMAT}", found.format);
-            return Err(refused(reason));
+        let directory = Directory::take(dir)
+            .map_err(|error| refused(error.to_string()))?
+            .ok_or_else(|| refused("somebody else has it open".to_owned()))?;
+        let database = directory.database(|new| fill(new, partitions)).map_err(|error| refused(error.to_string()))?;
+        let [format, made_with] = describe(&database).map_err(|error| refused(error.to_string()))?;
+        if format != FORMAT {
+            return Err(refused(format!("it has format {format}, this program reads format {FORMAT}")));
         }
-        if found.partitions != partitions {
-            let reason = format!("it was made with {} partitions, not with {partitions}", found.partitions);
-            return Err(refused(reason));
+        if made_with != partitions {
+            return Err(refused(format!("it was made with {made_with} partitions, not with {partitions}")));
         }
-        // The database syncs its file, but not the name of a file that it has just made.
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| refused(error.to_string()))?;
-        Ok(Store { database, partitions })
+        Ok(Store { database, partitions, _directory: directory })
     }
 
     pub(super) fn partitions(&self) -> u32 {
@@ -153,20 +145,10 @@ pub(super) fn refused(context: String, error: &redb::Error) -> Error {
     Error::Refused { context, reason: error.to_string() }
 }
 
-struct Description {
-    format: u32,
-    partitions: u32,
-}
-
-/// What the directory says it is; a new one is told, and gets its tables.
-fn describe(database: &Database, partitions: u32) -> Result<Description, redb::Error> {
+/// Makes the tables of a new database, and says in it what it is.
+fn fill(database: &Database, partitions: u32) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     let mut meta = transaction.open_table(META)?;
-    let format = meta.get("format")?.map(|format| format.value());
-    let count = meta.get("partitions")?.map(|count| count.value());
-    if let (Some(format), Some(partitions)) = (format, count) {
-        return Ok(Description { format, partitions });
-    }
     meta.insert("format", FORMAT)?;
     meta.insert("partitions", partitions)?;
     drop(meta);
@@ -174,6 +156,12 @@ fn describe(database: &Database, partitions: u32) -> Result<Description, redb::E
     transaction.open_table(ENDS)?;
     transaction.open_table(COMMITTED)?;
     transaction.open_table(EPOCHS)?;
-    transaction.commit()?;
-    Ok(Description { format: FORMAT, partitions })
+    Ok(transaction.commit()?)
+}
+
+/// Format and number of partitions, as the database says; 0 where it says nothing.
+fn describe(database: &Database) -> Result<[u32; 2], redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    let said = |name| -> Result<u32, redb::Error> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
+    Ok([said("format")?, said("partitions")?])
 }

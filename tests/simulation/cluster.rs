@@ -1,0 +1,372 @@
+//! Two nodes, a coordinator that gives them partitions, and everything that happens to them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use billing_engine::domain::ids::AggregateId;
+use billing_engine::engine::ACCOUNTS;
+use billing_engine::log::{Answer, Lane, Offset, Ownership, PerLane};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::faults::Fault;
+use crate::log::NodeLog;
+use crate::node::{Accepted, Node, Setup};
+use crate::traffic::Traffic;
+use crate::world::{Life, World};
+
+/// Far more than anything takes that comes to an end at all.
+const DEADLINE: Duration = Duration::from_secs(600);
+/// Between two looks at what has come to rest.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Who owns which partition, as the coordinator has it.
+type Owners = Arc<Mutex<BTreeMap<u32, Life>>>;
+
+/// All nodes of one seed.
+pub struct Cluster {
+    world: Arc<World>,
+    setup: Setup,
+    dice: StdRng,
+    traffic: Traffic,
+    owners: Owners,
+    places: Vec<Place>,
+    lives: Life,
+    kills: Vec<(u64, oneshot::Receiver<AggregateId>)>,
+}
+
+/// Where one node after the other lives.
+enum Place {
+    Vacant {
+        until: Instant,
+    },
+    Taken(Node),
+    /// It sleeps, and its partitions went to others.
+    Asleep {
+        node: Node,
+        until: Instant,
+        lost: Vec<u32>,
+    },
+}
+
+fn lock(owners: &Owners) -> MutexGuard<'_, BTreeMap<u32, Life>> {
+    owners.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cluster {
+    /// Nodes that have yet to start.
+    pub fn new(world: Arc<World>, setup: Setup, seed: u64) -> Self {
+        let mut dice = StdRng::seed_from_u64(seed.rotate_left(32));
+        let nodes = dice.random_range(1..=2);
+        let traffic = Traffic::new(world.clone(), setup.partitions, seed);
+        let places = (0..nodes).map(|_| Place::Vacant { until: Instant::now() }).collect();
+        let owners = Owners::default();
+        Cluster { world, setup, dice, traffic, owners, places, lives: 0, kills: Vec::new() }
+    }
+
+    /// Upstream writes, and everything goes wrong that can.
+    pub async fn storm(&mut self) -> Result<(), String> {
+        self.traffic.open_accounts();
+        for _ in 0..60 {
+            self.tend().await?;
+            let pause = self.dice.random_range(5..120);
+            sleep(Duration::from_millis(pause)).await;
+            let commands = self.dice.random_range(0..8);
+            self.traffic.write(commands);
+            if self.dice.random_bool(0.4) {
+                self.kill_an_actor();
+            }
+            match self.dice.random_range(0..60) {
+                0..3 => self.reassign().await,
+                3..6 => self.put_to_sleep(),
+                6..9 => self.send_broker_away(),
+                9..11 => self.restart().await?,
+                11..13 => self.tamper().await?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more: everything comes to rest.
+    pub async fn calm_down(&mut self) -> Result<(), String> {
+        self.world.state().weather.set_calm(true);
+        self.traffic.settle();
+        let begun = Instant::now();
+        while !self.is_at_rest() {
+            if begun.elapsed() > DEADLINE {
+                let nodes = self.nodes().map(Node::states).collect::<String>();
+                return Err(format!("no rest after {DEADLINE:?}: {nodes}"));
+            }
+            self.tend().await?;
+            sleep(LOOK).await;
+        }
+        for (lot, mut victim) in self.kills.drain(..) {
+            if victim.try_recv().is_ok() {
+                let before = lot.is_multiple_of(2);
+                if before { Fault::KilledBeforeItsCommands } else { Fault::KilledAfterItsCommands }.note();
+            }
+        }
+        Ok(())
+    }
+
+    /// Nodes that are up.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.places.iter().filter_map(|place| match place {
+            Place::Taken(node) => Some(node),
+            Place::Asleep { .. } | Place::Vacant { .. } => None,
+        })
+    }
+
+    /// Ends every node in order.
+    pub async fn shut_down(self) -> Result<Traffic, String> {
+        for place in self.places {
+            if let Place::Taken(node) = place {
+                let ended =
+                    timeout(DEADLINE, node.shut_down()).await.map_err(|_| "shutdown takes for ever".to_owned())?;
+                ended.map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(self.traffic)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let awake = !self.places.iter().any(|place| matches!(place, Place::Asleep { .. }));
+        let owned = lock(&self.owners).len() == self.setup.partitions as usize;
+        let state = self.world.state();
+        let consumed = (0..self.setup.partitions).all(|partition| {
+            let committed = state.broker.committed(partition);
+            Lane::ALL
+                .into_iter()
+                .all(|lane| *committed.of(lane) == Some(state.broker.bounds((ACCOUNTS.topic(lane), partition)).end))
+        });
+        drop(state);
+        awake && owned && consumed && self.nodes().all(Node::is_ready)
+    }
+
+    /// What the coordinator and the operator's scripts do: bury the dead, wake the sleeping, start what is down,
+    /// give away what nobody owns.
+    async fn tend(&mut self) -> Result<(), String> {
+        for index in 0..self.places.len() {
+            let vacant = Place::Vacant { until: Instant::now() };
+            let place = match std::mem::replace(&mut self.places[index], vacant) {
+                Place::Taken(node) | Place::Asleep { node, .. } if !self.world.state().lives(node.life) => {
+                    self.bury(node)
+                }
+                Place::Taken(node) if node.has_given_up() => {
+                    return Err(format!("the engine gave up: {}", node.states()));
+                }
+                Place::Asleep { node, until, lost } if until <= Instant::now() => self.wake(node, lost).await,
+                Place::Vacant { until } if until <= Instant::now() => Place::Taken(self.start(Accepted::new())),
+                as_it_is => as_it_is,
+            };
+            self.places[index] = place;
+        }
+        for partition in 0..self.setup.partitions {
+            if !lock(&self.owners).contains_key(&partition) {
+                let awake: Vec<Life> = self.nodes().map(|node| node.life).collect();
+                if let Some(life) = awake.choose(&mut self.dice) {
+                    self.assign(partition, *life);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, accepted: Accepted) -> Node {
+        self.lives += 1;
+        let life = self.lives;
+        let (world, owners) = (self.world.clone(), self.owners.clone());
+        let leave = move || leave(world.clone(), owners.clone(), life);
+        let log = NodeLog::new(self.world.clone(), life, leave);
+        Node::start(&self.world, life, log, self.setup, accepted)
+    }
+
+    fn bury(&mut self, node: Node) -> Place {
+        lock(&self.owners).retain(|_, life| *life != node.life);
+        node.bury();
+        let down = Duration::from_millis(self.dice.random_range(0..1500));
+        Place::Vacant { until: Instant::now() + down }
+    }
+
+    fn assign(&self, partition: u32, life: Life) {
+        lock(&self.owners).insert(partition, life);
+        self.world.state().tell(life, Ownership::Assigned(vec![partition]));
+    }
+
+    /// Takes partitions from a node that can still answer.
+    async fn revoke(&self, life: Life, partitions: Vec<u32>, lost: bool) -> bool {
+        let (done, answered) = oneshot::channel();
+        self.world.state().tell(life, Ownership::Revoked { partitions, lost, done });
+        timeout(Duration::from_secs(30), answered).await.is_ok_and(|answer| answer.is_ok())
+    }
+
+    fn kill_an_actor(&mut self) {
+        let lot = self.dice.random();
+        let victims = self.nodes().next().map(|node| (lot, node.kill(lot)));
+        self.kills.extend(victims);
+        self.places.rotate_left(1);
+    }
+
+    fn send_broker_away(&mut self) {
+        Fault::BrokerAway.note();
+        let time = Duration::from_millis(self.dice.random_range(20..3000));
+        self.world.send_away(time);
+    }
+
+    fn any_owned(&mut self) -> Option<(u32, Life)> {
+        let awake: Vec<Life> = self.nodes().map(|node| node.life).collect();
+        let owned: Vec<_> = lock(&self.owners).iter().map(|(p, life)| (*p, *life)).collect();
+        let owned: Vec<_> = owned.into_iter().filter(|(_, life)| awake.contains(life)).collect();
+        owned.choose(&mut self.dice).copied()
+    }
+
+    async fn reassign(&mut self) {
+        let Some((partition, life)) = self.any_owned() else { return };
+        Fault::Reassigned.note();
+        if self.revoke(life, vec![partition], false).await {
+            lock(&self.owners).remove(&partition);
+        } else {
+            // It does not answer, so the coordinator takes it for dead, and in the end it is.
+            self.world.kill(life);
+        }
+    }
+
+    fn put_to_sleep(&mut self) {
+        let Some(index) = self.places.iter().position(|place| matches!(place, Place::Taken(_))) else { return };
+        let until = Instant::now() + Duration::from_millis(self.dice.random_range(50..2500));
+        let vacant = Place::Vacant { until };
+        if let Place::Taken(node) = std::mem::replace(&mut self.places[index], vacant) {
+            Fault::Zombie.note();
+            self.world.freeze(node.life, true);
+            let mut owners = lock(&self.owners);
+            let lost = owners.iter().filter(|(_, life)| **life == node.life).map(|(p, _)| *p).collect();
+            owners.retain(|_, life| *life != node.life);
+            self.places[index] = Place::Asleep { node, until, lost };
+        }
+    }
+
+    /// The zombie goes on where it was, until it hears that it owns nothing any more.
+    async fn wake(&mut self, node: Node, lost: Vec<u32>) -> Place {
+        self.world.freeze(node.life, false);
+        let ignorant = Duration::from_millis(self.dice.random_range(0..400));
+        sleep(ignorant).await;
+        self.revoke(node.life, lost, true).await;
+        Place::Taken(node)
+    }
+
+    async fn restart(&mut self) -> Result<(), String> {
+        let Some(index) = self.places.iter().position(|place| matches!(place, Place::Taken(_))) else { return Ok(()) };
+        let vacant = Place::Vacant { until: Instant::now() };
+        if let Place::Taken(node) = std::mem::replace(&mut self.places[index], vacant) {
+            Fault::NodeRestarted.note();
+            let life = node.life;
+            let ended = timeout(DEADLINE, node.shut_down()).await;
+            let alive = self.world.state().lives(life);
+            lock(&self.owners).retain(|_, owner| *owner != life);
+            self.world.kill(life);
+            match ended {
+                Ok(Err(error)) if alive => return Err(format!("a shutdown failed: {error}")),
+                Err(_) if alive => return Err("a shutdown takes for ever".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody changes committed offsets: the partition must halt, and go on only where it is told to.
+    async fn tamper(&mut self) -> Result<(), String> {
+        self.world.state().weather.set_calm(true);
+        self.world.send_away(Duration::ZERO);
+        if let Some((partition, life)) = self.any_owned()
+            && let Some((lane, source)) = self.known_source(partition)
+            && self.revoke(life, vec![partition], false).await
+            && let Some(before) = self.committed(partition, lane)
+        {
+            self.tamper_with(partition, life, lane, (source, before)).await?;
+        }
+        self.world.state().weather.set_calm(false);
+        Ok(())
+    }
+
+    fn committed(&self, partition: u32, lane: Lane) -> Option<Offset> {
+        *self.world.state().broker.committed(partition).of(lane)
+    }
+
+    /// The newest event's source: a lane, and an offset that was decided for sure.
+    fn known_source(&self, partition: u32) -> Option<(Lane, Offset)> {
+        let state = self.world.state();
+        let (_, event) = state.broker.committed_records((ACCOUNTS.events, partition), 0).last()?;
+        let (topic, offset) = event.header("source")?.rsplit_once(':')?;
+        let lane = if topic.contains("inbox") { Lane::Inbox } else { Lane::Commands };
+        Some((lane, offset.parse().ok()?))
+    }
+
+    async fn tamper_with(
+        &mut self,
+        partition: u32,
+        life: Life,
+        lane: Lane,
+        (source, before): (Offset, Offset),
+    ) -> Result<(), String> {
+        let end = self.world.state().broker.bounds((ACCOUNTS.topic(lane), partition)).end;
+        let (fault, offset) = match self.dice.random_range(0..3) {
+            0 => (Fault::OffsetLost, None),
+            1 => (Fault::OffsetMovedBack, Some(source)),
+            _ => (Fault::OffsetMovedPastTheEnd, Some(end + 1000)),
+        };
+        fault.note();
+        self.world.change(|state| state.broker.tamper(partition, lane, offset));
+        self.assign(partition, life);
+        let Some(index) = self.places.iter().position(|place| matches!(place, Place::Taken(n) if n.life == life))
+        else {
+            return Ok(());
+        };
+        let vacant = Place::Vacant { until: Instant::now() };
+        let Place::Taken(node) = std::mem::replace(&mut self.places[index], vacant) else { return Ok(()) };
+        let halted = wait(|| node.halted(partition).is_some_and(|reason| reason.contains("--accept-offset"))).await;
+        if !halted {
+            return Err(format!("{fault}: partition {partition} did not halt: {}", node.states()));
+        }
+        self.world.kill(life);
+        self.bury(node);
+        let mut offsets = PerLane::default();
+        *offsets.of_mut(lane) = Some(before);
+        let node = self.start(Accepted::from([(partition, offsets)]));
+        self.assign(partition, node.life);
+        let world = self.world.clone();
+        let gone_on = wait(|| *world.state().broker.committed(partition).of(lane) >= Some(before) && node.is_ready());
+        let gone_on = gone_on.await;
+        let states = node.states();
+        self.places[index] = Place::Taken(node);
+        if gone_on { Ok(()) } else { Err(format!("{fault}: accepting {before} of {lane} does not help: {states}")) }
+    }
+}
+
+/// Waits until it is so, or until it is clear that it never will be.
+async fn wait(so: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    while !so() {
+        if begun.elapsed() > DEADLINE {
+            return false;
+        }
+        sleep(LOOK).await;
+    }
+    true
+}
+
+/// A node gives up what it owns.
+fn leave(world: Arc<World>, owners: Owners, life: Life) -> Answer<()> {
+    Box::pin(async move {
+        let partitions = lock(&owners).iter().filter(|(_, owner)| **owner == life).map(|(p, _)| *p).collect();
+        let (done, answered) = oneshot::channel();
+        world.state().tell(life, Ownership::Revoked { partitions, lost: false, done });
+        answered.await.ok();
+        lock(&owners).retain(|_, owner| *owner != life);
+        Ok(())
+    })
+}

@@ -1,0 +1,292 @@
+//! The simulated log: the broker behind delays and faults, as one node sees it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use billing_engine::log::{
+    Answer, Chunks, Commit, Error, Input, Intake, Lane, Log, Offset, Ownership, Partition, PerLane, Signal,
+};
+use rand::Rng;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::broker::{Broker, Fate, HandleId, TransactionId};
+use crate::faults::{Fortune, Step, When};
+use crate::lanes;
+use crate::world::{Life, World};
+
+/// How long a transaction may stay open before the broker gives it up.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The log of one life of one node.
+pub struct NodeLog {
+    world: Arc<World>,
+    life: Life,
+    leave: Box<dyn Fn() -> Answer<()> + Send + Sync>,
+}
+
+impl NodeLog {
+    /// `leave` gives up what the node owns.
+    pub fn new(world: Arc<World>, life: Life, leave: impl Fn() -> Answer<()> + Send + Sync + 'static) -> Self {
+        NodeLog { world, life, leave: Box::new(leave) }
+    }
+}
+
+impl Log for NodeLog {
+    fn join(&self) -> mpsc::UnboundedReceiver<Ownership> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.world.state().joined(self.life, sender);
+        receiver
+    }
+
+    fn leave(&self) -> Answer<()> {
+        (self.leave)()
+    }
+
+    fn open(&self, partition: u32) -> Arc<dyn Partition> {
+        let mut state = self.world.state();
+        let (id, epoch) = (state.next_handle(), state.broker.epoch(partition));
+        Arc::new(Handle(Arc::new(Core {
+            world: self.world.clone(),
+            life: self.life,
+            partition,
+            id,
+            // Whoever forgets to fence writes under the identity of the owner before.
+            epoch: AtomicU64::new(epoch),
+            closed: AtomicBool::new(false),
+        })))
+    }
+}
+
+/// A handle on one partition.
+struct Handle(Arc<Core>);
+
+/// What outlives the calls that a handle is asked for.
+pub struct Core {
+    pub world: Arc<World>,
+    pub life: Life,
+    pub partition: u32,
+    id: HandleId,
+    epoch: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Core {
+    /// Nothing of this handle goes on.
+    pub fn is_over(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) || !self.world.state().lives(self.life)
+    }
+
+    /// A place on the way to the broker or back: time passes, and the node may die there.
+    pub async fn pass(&self, step: Step, when: When) -> Result<(), Error> {
+        self.world.dawdle().await;
+        self.world.until(|state| !state.is_frozen(self.life)).await;
+        if self.is_over() {
+            return Err(Error::Closed);
+        }
+        if self.world.state().weather.crashes(step, when) {
+            self.world.kill(self.life);
+            return Err(Error::Closed);
+        }
+        let away_until = self.world.state().away_until().filter(|_| when == When::Before);
+        if let Some(back) = away_until {
+            if self.world.state().weather.one_in(2) {
+                return Err(Error::Unavailable("the broker is away".to_owned()));
+            }
+            tokio::time::sleep_until(back).await;
+        }
+        Ok(())
+    }
+
+    /// One request to the broker and its answer.
+    async fn step<T>(&self, step: Step, act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send) -> Result<T, Error> {
+        self.pass(step, When::Before).await?;
+        let done = {
+            if self.is_over() {
+                return Err(Error::Closed);
+            }
+            self.world.change(|state| act(&mut state.broker))?
+        };
+        self.pass(step, When::After).await?;
+        Ok(done)
+    }
+
+    fn fenced(&self, reason: &str) -> Error {
+        Error::Fenced { group: "accounts".to_owned(), partition: self.partition, reason: reason.to_owned() }
+    }
+
+    /// True for nobody but the newest owner.
+    fn may_write(&self, broker: &Broker) -> Result<(), Error> {
+        let newest = broker.epoch(self.partition);
+        if self.epoch.load(Ordering::SeqCst) < newest { Err(self.fenced("a newer epoch")) } else { Ok(()) }
+    }
+
+    async fn fence(&self) -> Result<(), Error> {
+        let partition = self.partition;
+        let epoch = self.step(Step::Fence, move |broker| Ok(broker.fence(partition))).await?;
+        self.epoch.store(epoch, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn inputs(&self) -> Result<PerLane<Input>, Error> {
+        let settled = self.world.until(|state| !state.broker.offsets_pending(self.partition));
+        if tokio::time::timeout(TRANSACTION_TIMEOUT, settled).await.is_err() {
+            self.world.change(|state| state.broker.abort_open(self.partition));
+        }
+        self.step(Step::Inputs, |broker| Ok(broker.inputs(self.partition, self.id))).await
+    }
+
+    async fn transact(&self, commit: &Commit) -> Result<(), Error> {
+        let partition = self.partition;
+        let id = self
+            .step(Step::Begin, |broker| {
+                self.may_write(broker)?;
+                Ok(broker.begin_of(partition))
+            })
+            .await?;
+        let outcome = self.fill(id, commit).await;
+        if outcome.as_ref().is_err_and(Error::is_retriable) {
+            // Said only when it is sure.
+            self.world.change(|state| state.broker.end(id, Fate::Aborted));
+        }
+        outcome
+    }
+
+    async fn fill(&self, id: TransactionId, commit: &Commit) -> Result<(), Error> {
+        let (partition, to, now) = (self.partition, commit.next_offsets, self.world.now().0);
+        self.step(Step::Offsets, |broker| {
+            self.may_write(broker)?;
+            broker.consume(id, partition, self.id, to);
+            Ok(())
+        })
+        .await?;
+        let mut produced = 0;
+        while produced < commit.records.len() {
+            let left = commit.records.len() - produced;
+            let some = self.world.state().weather.dice().random_range(1..=left);
+            let range = produced..produced + some;
+            self.step(Step::Produce, |broker| {
+                self.may_write(broker)?;
+                broker.produce(id, &commit.records, range, now);
+                Ok(())
+            })
+            .await?;
+            produced += some;
+        }
+        self.finish(id).await
+    }
+
+    async fn finish(&self, id: TransactionId) -> Result<(), Error> {
+        let fortune = self.world.state().weather.fortune();
+        self.step(Step::Commit, |broker| {
+            self.may_write(broker)?;
+            if broker.fate(id) != Fate::Open {
+                return Err(self.fenced("the transaction was given up"));
+            }
+            let committed = matches!(fortune, Fortune::Taken | Fortune::CommittedUnknown);
+            broker.end(id, if committed { Fate::Committed } else { Fate::Aborted });
+            Ok(())
+        })
+        .await?;
+        match fortune {
+            Fortune::Taken => Ok(()),
+            Fortune::Aborted => Err(Error::Unavailable("the transaction was aborted".to_owned())),
+            Fortune::CommittedUnknown | Fortune::AbortedUnknown => {
+                // From here on this producer is of no use, as after a commit that was never answered.
+                self.epoch.store(0, Ordering::SeqCst);
+                Err(self.fenced("nobody knows what became of the transaction"))
+            }
+        }
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.world.stir();
+        self.world.dawdle().await;
+        self.world.until(|state| !state.is_frozen(self.life)).await;
+        if self.world.state().lives(self.life) {
+            self.world
+                .change(|state| {
+                    let crashed = state.weather.crashes(Step::Close, When::Before);
+                    if !crashed && self.may_write(&state.broker).is_ok() {
+                        state.broker.abort_open(self.partition);
+                    }
+                    crashed
+                })
+                .then(|| self.world.kill(self.life));
+        }
+        self.world.dawdle().await;
+        if self.world.state().lives(self.life) && self.world.state().weather.crashes(Step::Close, When::After) {
+            self.world.kill(self.life);
+        }
+        Ok(())
+    }
+}
+
+impl Partition for Handle {
+    fn number(&self) -> u32 {
+        self.0.partition
+    }
+
+    fn fence(&self) -> Answer<()> {
+        let core = self.0.clone();
+        Box::pin(async move { core.fence().await })
+    }
+
+    fn inputs(&self) -> Answer<PerLane<Input>> {
+        let core = self.0.clone();
+        Box::pin(async move { core.inputs().await })
+    }
+
+    fn events_bounds(&self) -> Answer<Range<Offset>> {
+        let core = self.0.clone();
+        Box::pin(async move {
+            core.step(Step::Bounds, |broker| Ok(broker.bounds((broker.spec.events, core.partition)))).await
+        })
+    }
+
+    fn replay(&self, range: Range<Offset>) -> Chunks {
+        lanes::replay(self.0.clone(), range)
+    }
+
+    fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>> {
+        let core = self.0.clone();
+        Box::pin(async move {
+            core.step(Step::Follow, |_| Ok(())).await?;
+            Ok(PerLane::from_fn(|lane| lanes::follow(&core, lane, *from.of(lane), &arrived)))
+        })
+    }
+
+    fn ends(&self) -> Answer<PerLane<Offset>> {
+        let core = self.0.clone();
+        Box::pin(async move {
+            core.world.dawdle().await;
+            if core.is_over() {
+                return Err(Error::Closed);
+            }
+            let state = core.world.state();
+            let end = |lane: Lane| state.broker.stable_end((state.broker.spec.topic(lane), core.partition));
+            Ok(PerLane::from_fn(end))
+        })
+    }
+
+    fn commit(&self, commit: Arc<Commit>) -> Answer<()> {
+        let core = self.0.clone();
+        let (answer, answered) = oneshot::channel();
+        // A thread of its own in reality: it goes on when nobody waits for its answer any more.
+        tokio::spawn(async move { answer.send(core.transact(&commit).await).ok() });
+        Box::pin(async move { answered.await.unwrap_or(Err(Error::Closed)) })
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.0.closed.store(true, Ordering::SeqCst);
+        let core = self.0.clone();
+        Box::pin(async move { core.close().await })
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+    }
+}

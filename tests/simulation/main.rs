@@ -1,0 +1,171 @@
+//! The real engine, supervisors and actors on a simulated log: one thread, paused time, everything drawn from a
+//! seed.
+//!
+//! `BILLING_SIMULATION_SEED=17 cargo test --test simulation` replays one seed;
+//! `BILLING_SIMULATION_SEEDS=100000` tries so many.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod broker;
+mod checkers;
+mod cluster;
+mod faults;
+mod fragile;
+mod lanes;
+mod log;
+mod node;
+mod oracle;
+mod traffic;
+mod world;
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
+use std::{env, panic, thread};
+
+use billing_engine::engine::ACCOUNTS;
+use billing_engine::partition::{DEAD_LETTERS, Inspection, REPLIES};
+use rand::Rng;
+
+use crate::broker::Broker;
+use crate::checkers::Audit;
+use crate::cluster::Cluster;
+use crate::faults::{Fault, Weather};
+use crate::fragile::{Fragile, POISON};
+use crate::node::{PREFIX, Setup};
+use crate::oracle::Account;
+use crate::world::World;
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 600;
+
+#[test]
+fn the_promises_hold_under_every_fault_at_every_step() {
+    silence_poison();
+    if let Some(seed) = variable("BILLING_SIMULATION_SEED") {
+        simulate(seed).unwrap_or_else(|fault| panic!("{fault}"));
+        return;
+    }
+    let seeds = variable("BILLING_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let worker = || {
+        while failed.lock().unwrap().is_empty() {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds {
+                return;
+            }
+            if let Err(fault) = simulate(seed) {
+                failed.lock().unwrap().push((seed, fault));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(worker);
+        }
+    });
+    if let Some((seed, fault)) = failed.into_inner().unwrap().first() {
+        panic!("seed {seed} fails, replay it with BILLING_SIMULATION_SEED={seed}:\n{fault}");
+    }
+    if seeds >= SEEDS {
+        let tally = faults::tally();
+        let missing: Vec<_> = Fault::all().into_iter().filter(|fault| !tally.contains_key(fault)).collect();
+        assert!(missing.is_empty(), "never happened: {missing:?}, of {tally:?}");
+        for (fault, times) in &*tally {
+            println!("{times:>7}  {fault}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_always_goes_the_same_way() {
+    silence_poison();
+    for seed in [3, 14, 15, 92] {
+        assert_eq!(simulate(seed).unwrap(), simulate(seed).unwrap(), "seed {seed}");
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// Panics that are made on purpose are not worth a line each.
+fn silence_poison() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let speak = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or_default();
+            if !text.contains(POISON) {
+                speak(info);
+            }
+        }));
+    });
+}
+
+/// Runs one seed from the first command to the last check; answers a fingerprint of all that was written.
+fn simulate(seed: u64) -> Result<u64, String> {
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    });
+    system.block_on(live(seed))
+}
+
+async fn live(seed: u64) -> Result<u64, String> {
+    let mut weather = Weather::of(seed);
+    let setup = Setup {
+        partitions: weather.dice().random_range(1..=3),
+        batch_records: weather.dice().random_range(1..=60),
+        window: weather.dice().random_range(1..=8),
+    };
+    let start = weather.dice().random_range(0..=5);
+    let world = World::new(Broker::new(ACCOUNTS, setup.partitions, start), weather);
+    let mut cluster = Cluster::new(world.clone(), setup, seed);
+    cluster.storm().await?;
+    cluster.calm_down().await?;
+    let mut inspections = Vec::new();
+    for node in cluster.nodes() {
+        inspections.extend(node.inspect().await);
+    }
+    let sent = cluster.shut_down().await?.into_sent();
+    let state = world.state();
+    let audit = Audit {
+        broker: &state.broker,
+        partitions: setup.partitions,
+        sent: &sent,
+        window: setup.window,
+        prefix: PREFIX,
+    };
+    let mut faults = audit.faults();
+    faults.extend(memory_differs(&inspections, &audit.accounts()));
+    if faults.is_empty() { Ok(fingerprint(&state.broker, setup.partitions)) } else { Err(faults.join("\n")) }
+}
+
+/// What actors hold must be what the oracle has folded. Who died last has not been asked.
+fn memory_differs(inspections: &[Inspection<Fragile>], accounts: &BTreeMap<String, Account>) -> Vec<String> {
+    let held = inspections.iter().flat_map(|inspection| &inspection.aggregates);
+    let differences = held.filter_map(|(id, Fragile(account))| {
+        let found = account.opened().map(|open| {
+            let limits = [open.min_balance, open.max_balance].map(|limit| limit.map(|amount| amount.to_string()));
+            (open.balance.to_string(), open.status.to_string(), limits)
+        });
+        let expected = accounts.get(id.as_str()).and_then(|account| account.open.as_ref());
+        let expected = expected.map(|open| (open.balance(), open.status.clone(), open.limits()));
+        let same = found.is_some() && found == expected;
+        (!same).then(|| format!("{id} in memory is {found:?}, its commands make it {expected:?}"))
+    });
+    differences.collect()
+}
+
+fn fingerprint(broker: &Broker, partitions: u32) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for topic in [ACCOUNTS.commands, ACCOUNTS.inbox, ACCOUNTS.events, REPLIES, DEAD_LETTERS] {
+        for partition in 0..partitions {
+            for (offset, record) in broker.committed_records((topic, partition), 0) {
+                (offset, record.timestamp, &record.key, &record.value, &record.headers).hash(&mut hasher);
+            }
+        }
+    }
+    hasher.finish()
+}

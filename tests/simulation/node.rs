@@ -1,0 +1,109 @@
+//! A node: one engine on its own view of the log, from its start to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use billing_engine::domain::Rules;
+use billing_engine::domain::ids::AggregateId;
+use billing_engine::domain::money::Currency;
+use billing_engine::engine::{ACCOUNTS, Engine, Error, Request};
+use billing_engine::http::Health;
+use billing_engine::log::{Offset, PerLane};
+use billing_engine::metrics::Metrics;
+use billing_engine::partition::{Inspection, Kill, Settings};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::fragile::Fragile;
+use crate::log::NodeLog;
+use crate::traffic::{EVENT_BYTES, MESSAGE_BYTES};
+use crate::world::{Life, World};
+
+/// The name before every topic.
+pub const PREFIX: &str = "sim";
+
+/// Offsets that an operator accepts, by partition.
+pub type Accepted = BTreeMap<u32, PerLane<Option<Offset>>>;
+
+/// How all nodes of a seed are set up.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    pub partitions: u32,
+    pub batch_records: usize,
+    /// Commands that an account remembers.
+    pub window: usize,
+}
+
+/// One engine.
+pub struct Node {
+    pub life: Life,
+    health: Health,
+    requests: mpsc::Sender<Request<Fragile>>,
+    engine: JoinHandle<Result<(), Error>>,
+}
+
+impl Node {
+    /// Starts an engine; it owns nothing yet.
+    pub fn start(world: &Arc<World>, life: Life, log: NodeLog, setup: Setup, accepted: Accepted) -> Self {
+        world.be_born(life);
+        let currencies = [("USD", 2), ("JPY", 0)].into_iter().filter_map(|(code, digits)| Currency::new(code, digits));
+        let rules = Rules { currencies: currencies.collect(), idempotency_window: setup.window };
+        let clock = world.clone();
+        let clock = Arc::new(move || clock.now());
+        let mut settings = Settings::new(PREFIX, ACCOUNTS, setup.partitions, rules, clock);
+        settings.batch_records = setup.batch_records;
+        settings.message_bytes = MESSAGE_BYTES;
+        settings.event_bytes = EVENT_BYTES;
+        let health = Health::new();
+        let engine = Engine::<Fragile>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), 0);
+        let (requests, receiver) = mpsc::channel(16);
+        Node { life, health, requests, engine: tokio::task::spawn_local(engine.run(receiver)) }
+    }
+
+    /// Kills an actor with commands, if there is one soon.
+    pub fn kill(&self, lot: u64) -> oneshot::Receiver<AggregateId> {
+        let (killed, victim) = oneshot::channel();
+        self.requests.try_send(Request::Kill(Kill { lot, killed })).ok();
+        victim
+    }
+
+    /// What it holds in memory, once it is at rest.
+    pub async fn inspect(&self) -> Vec<Inspection<Fragile>> {
+        let (answer, inspections) = oneshot::channel();
+        self.requests.send(Request::Inspect(answer)).await.ok();
+        inspections.await.unwrap_or_default()
+    }
+
+    /// Why a partition is halted, if it is.
+    pub fn halted(&self, partition: u32) -> Option<String> {
+        let partitions = self.health.readiness().partitions.into_iter();
+        partitions.filter(|p| p.partition == partition && p.state == "halted").find_map(|p| p.reason)
+    }
+
+    /// Every partition and its state, for people.
+    pub fn states(&self) -> String {
+        let partitions = self.health.readiness().partitions;
+        partitions.iter().map(|p| format!("{}: {} {:?}; ", p.partition, p.state, p.reason)).collect()
+    }
+
+    /// True while every partition it owns runs.
+    pub fn is_ready(&self) -> bool {
+        self.health.readiness().ready
+    }
+
+    /// Ends it in order.
+    pub async fn shut_down(self) -> Result<(), Error> {
+        self.requests.send(Request::Shutdown).await.ok();
+        self.engine.await.unwrap_or(Ok(()))
+    }
+
+    /// True when its engine gave up by itself.
+    pub fn has_given_up(&self) -> bool {
+        self.engine.is_finished()
+    }
+
+    /// Its process is gone.
+    pub fn bury(self) {
+        self.engine.abort();
+    }
+}

@@ -1,0 +1,165 @@
+//! What all nodes share: one broker, one weather, and who is alive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use billing_engine::domain::ids::Timestamp;
+use billing_engine::log::{Error, Intake, Millis, Ownership};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::broker::{Broker, HandleId};
+use crate::faults::Weather;
+
+/// One life of one node, from its start to its end; never used again.
+pub type Life = u64;
+
+/// When the simulation begins: 2025-12-09T12:00:00Z.
+const BEGINNING: Millis = 1_765_281_600_000;
+
+/// Everything that nodes share.
+pub struct World {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    begun: Instant,
+}
+
+/// What changes in it.
+pub struct State {
+    pub broker: Broker,
+    pub weather: Weather,
+    /// Until when the broker answers nobody.
+    away_until: Option<Instant>,
+    living: BTreeMap<Life, Living>,
+    frozen: BTreeSet<Life>,
+    handles: HandleId,
+}
+
+/// What dies with a life.
+#[derive(Default)]
+struct Living {
+    ownership: Option<mpsc::UnboundedSender<Ownership>>,
+    intakes: Vec<Intake>,
+}
+
+impl World {
+    /// A world without nodes. Its time is that of the runtime it is made in.
+    pub fn new(broker: Broker, weather: Weather) -> Arc<Self> {
+        let state =
+            State { broker, weather, away_until: None, living: BTreeMap::new(), frozen: BTreeSet::new(), handles: 0 };
+        Arc::new(World { state: Mutex::new(state), changed: watch::Sender::new(()), begun: Instant::now() })
+    }
+
+    /// Looks at it, or changes it without anybody being told.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes it; everybody who waits looks again.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
+        self.stir();
+        changed
+    }
+
+    /// Makes everybody who waits look again.
+    pub fn stir(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Told at every change.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Waits until the state is such.
+    pub async fn until(&self, such: impl Fn(&State) -> bool) {
+        let mut changes = self.changes();
+        while !such(&self.state()) {
+            changes.changed().await.ok();
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(BEGINNING + self.begun.elapsed().as_millis() as Millis)
+    }
+
+    /// Lets some time pass, as the weather has it.
+    pub async fn dawdle(&self) {
+        let delay = self.state().weather.delay();
+        tokio::time::sleep(delay).await;
+    }
+
+    /// The broker answers nobody for so long.
+    pub fn send_away(&self, time: Duration) {
+        self.state().away_until = Some(Instant::now() + time);
+    }
+
+    /// A node begins.
+    pub fn be_born(&self, life: Life) {
+        self.state().living.insert(life, Living::default());
+    }
+
+    /// A node is gone: nothing of it reaches the broker any more, and what it waits for never comes.
+    pub fn kill(&self, life: Life) {
+        let dead = self.change(|state| {
+            state.frozen.remove(&life);
+            state.living.remove(&life)
+        });
+        // In a real crash its memory is gone; here that memory ends itself when its log is closed.
+        for intake in dead.into_iter().flat_map(|living| living.intakes) {
+            intake.fail(Error::Closed);
+        }
+    }
+
+    /// A node stops where it is, or goes on.
+    pub fn freeze(&self, life: Life, frozen: bool) {
+        self.change(|state| if frozen { state.frozen.insert(life) } else { state.frozen.remove(&life) });
+    }
+}
+
+impl State {
+    /// True unless it crashed.
+    pub fn lives(&self, life: Life) -> bool {
+        self.living.contains_key(&life)
+    }
+
+    /// True while it is stopped.
+    pub fn is_frozen(&self, life: Life) -> bool {
+        self.frozen.contains(&life)
+    }
+
+    /// When the broker will be back; `None` when it is here.
+    pub fn away_until(&self) -> Option<Instant> {
+        self.away_until.filter(|until| *until > Instant::now())
+    }
+
+    /// Where a node hears of changes of ownership.
+    pub fn joined(&mut self, life: Life, ownership: mpsc::UnboundedSender<Ownership>) {
+        if let Some(living) = self.living.get_mut(&life) {
+            living.ownership = Some(ownership);
+        }
+    }
+
+    /// Tells a node about a change of ownership; a dead one does not hear it.
+    pub fn tell(&self, life: Life, change: Ownership) {
+        if let Some(ownership) = self.living.get(&life).and_then(|living| living.ownership.as_ref()) {
+            ownership.send(change).ok();
+        }
+    }
+
+    /// Lanes that a node reads.
+    pub fn reads(&mut self, life: Life, intake: Intake) {
+        if let Some(living) = self.living.get_mut(&life) {
+            living.intakes.push(intake);
+        }
+    }
+
+    /// The next handle.
+    pub fn next_handle(&mut self) -> HandleId {
+        self.handles += 1;
+        self.handles
+    }
+}
