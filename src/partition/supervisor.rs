@@ -4,6 +4,7 @@
 //! and does what can be done next. Messages only say that something changed.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,8 @@ pub struct Supervisor<A: Wire> {
     pub(super) settings: Arc<Settings>,
     pub(super) desk: Rc<Desk<A>>,
     pub(super) routes: Routes<A>,
+    /// Who was asked for the first time in this round.
+    pub(super) newcomers: Vec<Group>,
     pub(super) suspicion: Suspicion,
     pub(super) metrics: Arc<PartitionMetrics>,
     pub(super) condemned: Vec<Kill>,
@@ -108,6 +111,9 @@ enum Work {
     Bereft { groups: Vec<Group> },
     /// They are being folded.
     Folding { groups: Vec<Group> },
+    /// Something panicked. The commit under way is not to be lost with it: it may hold what was decided one record
+    /// before.
+    Broken,
 }
 
 /// The commit that is under way.
@@ -126,6 +132,7 @@ impl<A: Wire> Supervisor<A> {
         Supervisor {
             desk: Rc::new(desk),
             routes: Routes::new([]),
+            newcomers: Vec::new(),
             suspicion,
             metrics,
             condemned: Vec::new(),
@@ -163,7 +170,12 @@ impl<A: Wire> Supervisor<A> {
         if self.stage == Stage::Closed {
             return;
         }
-        if let Err(end) = self.try_advance(context) {
+        // Whatever a panic leaves half done is dropped with the partition.
+        let advanced = catch_unwind(AssertUnwindSafe(|| self.try_advance(context))).unwrap_or_else(|_| {
+            self.work = Work::Broken;
+            self.finish_round(context)
+        });
+        if let Err(end) = advanced {
             self.close(end, context);
         }
     }
@@ -237,10 +249,11 @@ impl<A: Wire> Supervisor<A> {
             Work::Deciding { groups, attendance } if attendance.is_complete() => {
                 let absences = attendance.absences();
                 if absences.iter().any(|absence| absence.panicked) {
-                    return Err(self.batch.id().map_or(End::Released, |batch| End::Panicked { batch }));
+                    self.work = Work::Broken;
+                    return self.finish_round(context);
                 }
                 if absences.is_empty() {
-                    let outcomes = self.close_round(&groups);
+                    let outcomes = self.close_round();
                     self.batch.settle(outcomes);
                 } else {
                     let groups = absences.iter().map(|absence| groups[absence.group].clone()).collect();
@@ -252,6 +265,7 @@ impl<A: Wire> Supervisor<A> {
                 self.work = Work::Bereft { groups };
                 self.fold_lost(context);
             }
+            Work::Broken if self.committing.is_none() => return Err(End::Panicked { batch: self.batch.id() }),
             busy => self.work = busy,
         }
         Ok(())
