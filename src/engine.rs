@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::http::{Health, Membership, PartitionStatus};
 use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
-use crate::metrics::{Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
+use crate::metrics::{self, Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
 use crate::partition::lifecycle::{End, Stage};
 use crate::partition::poison::Suspicion;
 use crate::partition::{Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor};
@@ -126,6 +126,7 @@ impl<A: Wire> Engine<A> {
     /// What ended it without being asked to.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request<A>>) -> Result<(), Error> {
         let mut ownership = self.log.join();
+        let mut upkeep = tokio::time::interval(metrics::UPKEEP);
         let ended = loop {
             let rebuild = self.next_rebuild();
             tokio::select! {
@@ -143,6 +144,7 @@ impl<A: Wire> Engine<A> {
                     Some(Request::Shutdown) | None => break Ok(()),
                 },
                 () = tokio::time::sleep_until(rebuild) => self.rebuild_due(),
+                _ = upkeep.tick() => self.metrics.upkeep(),
             }
         };
         self.health.membership(Membership::Draining);

@@ -142,7 +142,7 @@ fn no_file_is_longer_than_one_idea_and_none_is_named_after_nothing() {
 
 #[test]
 fn the_dashboards_and_the_metrics_know_the_same_names() {
-    let declared = declared_metrics(&fs::read_to_string(root().join("src/metrics/mod.rs")).unwrap());
+    let declared = declared_metrics(&fs::read_to_string(root().join("src/metrics/families.rs")).unwrap());
     assert!(declared.len() > 10, "the scan of the declarations finds them: {declared:?}");
     let mut shown = BTreeSet::new();
     for path in files(&root().join("grafana")) {
@@ -155,7 +155,7 @@ fn the_dashboards_and_the_metrics_know_the_same_names() {
 
 #[test]
 fn the_scan_of_dashboards_folds_histograms_and_passes_over_host_names() {
-    let declared = declared_metrics("r.declare(\"billing_actors\", …\n r.histogram(\"billing_wait_seconds\", …");
+    let declared = declared_metrics("family(\"billing_actors\", …\n family(\"billing_wait_seconds\", …");
     assert_eq!(declared, ["billing_actors", "billing_wait_seconds"].map(String::from).into());
     let text =
         "rate(billing_wait_seconds_bucket[1m]) / billing_actors, billing_gone{a=\"b\"}, http://billing_engine:8090";
@@ -347,7 +347,7 @@ fn raw_quoted(text: &str) -> usize {
 }
 
 fn declared_metrics(source: &str) -> BTreeSet<String> {
-    let declarations = source.split("r.declare(\"").skip(1).chain(source.split("r.histogram(\"").skip(1));
+    let declarations = source.split("family(\"").skip(1);
     declarations.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 

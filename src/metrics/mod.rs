@@ -1,118 +1,105 @@
-//! Every metric there is: declared in one place, handed out as handles that cost an atomic addition.
+//! What the engine measures, handed out as handles that cost little more than an atomic addition.
 //!
 //! Ids are never labels. The series of a partition live as long as its [`PartitionMetrics`].
 
+mod exposition;
+mod families;
 mod labels;
-mod registry;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
+use metrics_exporter_prometheus::PrometheusRecorder;
 
+pub use families::Seconds;
 pub use labels::{DeadLetterReason, Label, Outcome, PartitionState, Queue, RestartReason};
-pub use registry::{Family, Instrument, Scoped, Seconds};
 
-use registry::Registry;
-
-/// Finest where commits are, so that their median and 99th percentile can be told apart.
-const SECONDS: &[f64] = &[
-    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
-    10.0, 30.0, 60.0,
-];
-const RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
+/// How often [`Metrics::upkeep`] is due: a second of full load is a few megabytes of samples.
+pub const UPKEEP: Duration = Duration::from_secs(1);
 
 /// All metrics of one engine; several can live in one process.
 pub struct Metrics {
-    registry: Registry,
-    commands: Arc<Family<Counter, 2>>,
-    command_latency: Arc<Family<Histogram, 1>>,
-    commit_duration: Arc<Family<Histogram, 0>>,
-    commit_batch_records: Arc<Family<Histogram, 0>>,
-    lag_records: Arc<Family<Gauge, 3>>,
-    lag_seconds: Arc<Family<Gauge, 3>>,
-    actors: Arc<Family<Gauge, 2>>,
-    actor_restarts: Arc<Family<Counter, 2>>,
-    partition_state: Arc<Family<Gauge, 3>>,
-    recovery_duration: Arc<Family<Histogram, 1>>,
-    recovery_replayed_events: Arc<Family<Counter, 1>>,
-    dead_letters: Arc<Family<Counter, 1>>,
-    misrouted_commands: Arc<Family<Counter, 1>>,
-    producer_fenced: Arc<Family<Counter, 0>>,
-    backpressure: Arc<Family<Seconds, 1>>,
-    build_info: Arc<Family<Gauge, 1>>,
+    recorder: PrometheusRecorder,
+    /// By type of aggregate and number. A partition keeps its series in a recorder of its own, because a recorder
+    /// forgets all of them or none.
+    partitions: Mutex<BTreeMap<(&'static str, u32), Weak<PrometheusRecorder>>>,
 }
 
 impl Metrics {
-    /// Declares them all.
-    #[rustfmt::skip] // one metric, one line
+    /// Nothing counted yet.
     pub fn new() -> Arc<Self> {
-        let mut r = Registry::default();
-        let metrics = Metrics {
-            commands: r.declare("billing_commands_total", "Upstream commands, counted once, where decided.", ["aggregate", "outcome"]),
-            command_latency: r.histogram("billing_command_latency_seconds", "From a command's timestamp to its commit.", ["aggregate"], SECONDS),
-            commit_duration: r.histogram("billing_commit_duration_seconds", "Time to make one batch visible.", [], SECONDS),
-            commit_batch_records: r.histogram("billing_commit_batch_records", "Records consumed by one commit.", [], RECORDS),
-            lag_records: r.declare("billing_consumer_lag_records", "Offsets between what is committed and the end.", ["group", "topic", "partition"]),
-            lag_seconds: r.declare("billing_consumer_lag_seconds", "Age of the oldest record not yet committed.", ["group", "topic", "partition"]),
-            actors: r.declare("billing_actors", "Actors in memory.", ["aggregate", "partition"]),
-            actor_restarts: r.declare("billing_actor_restarts_total", "Actors that were built afresh.", ["aggregate", "reason"]),
-            partition_state: r.declare("billing_partition_state", "1 for the state a partition is in, 0 for the others.", ["aggregate", "partition", "state"]),
-            recovery_duration: r.histogram("billing_recovery_duration_seconds", "From a partition's assignment to its first command.", ["aggregate"], SECONDS),
-            recovery_replayed_events: r.declare("billing_recovery_replayed_events_total", "Events read again to rebuild state.", ["aggregate"]),
-            dead_letters: r.declare("billing_dead_letters_total", "Records written to the dead letters.", ["reason"]),
-            misrouted_commands: r.declare("billing_misrouted_commands_total", "Commands sent home from the wrong partition.", ["aggregate"]),
-            producer_fenced: r.declare("billing_producer_fenced_total", "Producers that found a newer owner.", []),
-            backpressure: r.declare("billing_backpressure_seconds_total", "Time spent waiting on a full queue.", ["queue"]),
-            build_info: r.declare("billing_build_info", "1, with the version that runs.", ["version"]),
-            registry: r,
-        };
-        metrics.build_info.with([env!("CARGO_PKG_VERSION")]).set(1.0);
-        Arc::new(metrics)
+        let recorder = families::recorder();
+        families::BUILD_INFO.with(&recorder, [env!("CARGO_PKG_VERSION")]).set(1.0);
+        Arc::new(Metrics { recorder, partitions: Mutex::default() })
     }
 
     /// Everything in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
-        self.registry.render()
+        let mut expositions = vec![self.recorder.handle().render()];
+        let mut partitions = self.partitions();
+        partitions.retain(|_, recorder| {
+            let alive = recorder.upgrade();
+            expositions.extend(alive.as_ref().map(|recorder| recorder.handle().render()));
+            alive.is_some()
+        });
+        exposition::merge(&expositions)
+    }
+
+    /// Sorts the samples of distributions into their buckets. Until then, or until the next [`Metrics::render`],
+    /// each sample takes memory: whoever records calls this every [`UPKEEP`], scraped or not.
+    pub fn upkeep(&self) {
+        self.recorder.handle().run_upkeep();
     }
 
     /// What is counted for the engine as a whole.
     pub fn engine(&self) -> EngineMetrics {
+        let recorder = &self.recorder;
         EngineMetrics {
-            commit_duration: self.commit_duration.with([]),
-            commit_batch_records: self.commit_batch_records.with([]),
-            dead_letters: PerLabel::new(|reason| self.dead_letters.with([reason])),
-            producer_fenced: self.producer_fenced.with([]),
-            backpressure: PerLabel::new(|queue| self.backpressure.with([queue])),
+            commit_duration: families::COMMIT_DURATION.with(recorder, []),
+            commit_batch_records: families::COMMIT_BATCH_RECORDS.with(recorder, []),
+            dead_letters: PerLabel::new(|reason| families::DEAD_LETTERS.with(recorder, [reason])),
+            producer_fenced: families::PRODUCER_FENCED.with(recorder, []),
+            backpressure: PerLabel::new(|queue| families::BACKPRESSURE.with(recorder, [queue])),
         }
     }
 
     /// What is counted for one type of aggregate (`account`).
     pub fn aggregate(&self, aggregate: &'static str) -> AggregateMetrics {
+        let recorder = &self.recorder;
         AggregateMetrics {
-            commands: PerLabel::new(|outcome| self.commands.with([aggregate, outcome])),
-            command_latency: self.command_latency.with([aggregate]),
-            actor_restarts: PerLabel::new(|reason| self.actor_restarts.with([aggregate, reason])),
-            recovery_duration: self.recovery_duration.with([aggregate]),
-            recovery_replayed_events: self.recovery_replayed_events.with([aggregate]),
-            misrouted_commands: self.misrouted_commands.with([aggregate]),
+            commands: PerLabel::new(|outcome| families::COMMANDS.with(recorder, [aggregate, outcome])),
+            command_latency: families::COMMAND_LATENCY.with(recorder, [aggregate]),
+            actor_restarts: PerLabel::new(|reason| families::ACTOR_RESTARTS.with(recorder, [aggregate, reason])),
+            recovery_duration: families::RECOVERY_DURATION.with(recorder, [aggregate]),
+            recovery_replayed_events: families::RECOVERY_REPLAYED_EVENTS.with(recorder, [aggregate]),
+            misrouted_commands: families::MISROUTED_COMMANDS.with(recorder, [aggregate]),
         }
     }
 
-    /// What is measured of one partition while it is owned.
+    /// What is measured of one partition while it is owned. Only the newest of the same partition is exposed.
     pub fn partition(&self, scope: &Scope, partition: u32) -> PartitionMetrics {
         let (aggregate, number) = (scope.aggregate, partition.to_string());
+        let recorder = Arc::new(families::recorder());
+        self.partitions().insert((aggregate, partition), Arc::downgrade(&recorder));
         let lag = |topic: &str| Lag {
-            records: self.lag_records.scoped([&scope.group, topic, &number]),
-            seconds: self.lag_seconds.scoped([&scope.group, topic, &number]),
+            records: families::LAG_RECORDS.with(&recorder, [&scope.group, topic, &number]),
+            seconds: families::LAG_SECONDS.with(&recorder, [&scope.group, topic, &number]),
         };
         PartitionMetrics {
             engine: self.engine(),
             aggregate: self.aggregate(aggregate),
-            actors: self.actors.scoped([aggregate, &number]),
+            actors: families::ACTORS.with(&recorder, [aggregate, &number]),
             commands_lag: lag(&scope.commands),
             inbox_lag: lag(&scope.inbox),
-            state: PerLabel::new(|state| self.partition_state.scoped([aggregate, &number, state])),
+            state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [aggregate, &number, state])),
+            _series: recorder,
         }
+    }
+
+    fn partitions(&self) -> MutexGuard<'_, BTreeMap<(&'static str, u32), Weak<PrometheusRecorder>>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -186,20 +173,22 @@ pub struct PartitionMetrics {
     /// Shared by all partitions of the aggregate type.
     pub aggregate: AggregateMetrics,
     /// Actors in memory.
-    pub actors: Scoped<Gauge, 2>,
+    pub actors: Gauge,
     /// Of the commands topic.
     pub commands_lag: Lag,
     /// Of the inbox topic.
     pub inbox_lag: Lag,
-    state: PerLabel<PartitionState, Scoped<Gauge, 3>>,
+    state: PerLabel<PartitionState, Gauge>,
+    /// Holds the series exposed.
+    _series: Arc<PrometheusRecorder>,
 }
 
 /// How far an input is behind.
 pub struct Lag {
     /// Offsets between what is committed and the end.
-    pub records: Scoped<Gauge, 3>,
+    pub records: Gauge,
     /// Age of the oldest record that is not yet committed.
-    pub seconds: Scoped<Gauge, 3>,
+    pub seconds: Gauge,
 }
 
 impl PartitionMetrics {
@@ -213,8 +202,6 @@ impl PartitionMetrics {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn scope() -> Scope {
@@ -272,5 +259,60 @@ mod tests {
         assert!(one.render().contains("billing_producer_fenced_total 1"));
         assert!(one.render().contains("billing_backpressure_seconds_total{queue=\"commit\"} 0.25"));
         assert!(!other.render().contains("billing_producer_fenced_total 1"));
+    }
+    #[test]
+    fn a_partition_that_lingers_does_not_take_its_successor_along() {
+        let metrics = Metrics::new();
+        let first = metrics.partition(&scope(), 0);
+        first.actors.set(1.0);
+        let second = metrics.partition(&scope(), 0);
+        second.actors.set(2.0);
+        let exposed = |count: u32| format!("billing_actors{{aggregate=\"account\",partition=\"0\"}} {count}\n");
+        assert!(metrics.render().contains(&exposed(2)) && !metrics.render().contains(&exposed(1)));
+        drop(first);
+        assert!(metrics.render().contains(&exposed(2)));
+    }
+
+    #[test]
+    fn a_distribution_counts_a_value_in_every_bucket_from_its_bound_up() {
+        let metrics = Metrics::new();
+        let engine = metrics.engine();
+        engine.commit_duration.record(Duration::from_millis(2));
+        metrics.upkeep();
+        engine.commit_duration.record(Duration::from_secs(100));
+        engine.commit_batch_records.record(5000.0);
+        let text = metrics.render();
+        for line in [
+            "# TYPE billing_commit_duration_seconds histogram",
+            "billing_commit_duration_seconds_bucket{le=\"0.001\"} 0",
+            "billing_commit_duration_seconds_bucket{le=\"0.002\"} 1",
+            "billing_commit_duration_seconds_bucket{le=\"60\"} 1",
+            "billing_commit_duration_seconds_bucket{le=\"+Inf\"} 2",
+            "billing_commit_duration_seconds_sum 100.002",
+            "billing_commit_batch_records_bucket{le=\"2000\"} 0",
+            "billing_commit_batch_records_bucket{le=\"5000\"} 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_metric_stands_under_one_header_and_totals_are_counters() {
+        let metrics = Metrics::new();
+        let _partitions = [0, 1].map(|partition| metrics.partition(&scope(), partition));
+        let text = metrics.render();
+        let headers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        assert_eq!(headers.len(), 16, "{headers:?}");
+        assert!(headers.is_sorted_by(|one, next| one < next), "in order, none twice: {headers:?}");
+        let mut metric = "";
+        for line in text.lines() {
+            if let Some(header) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = header.split_once(' ').unwrap();
+                assert_eq!(name.ends_with("_total"), kind == "counter", "{header}");
+                metric = name;
+            } else if !line.starts_with('#') {
+                assert!(line.starts_with(metric), "{line} stands under {metric}");
+            }
+        }
     }
 }
