@@ -278,7 +278,7 @@ impl<A: Wire> Engine<A> {
             End::Panicked { batch } => {
                 tracing::error!(group, partition, ?batch, "partition panicked, building it again");
                 owned.metrics.aggregate.actor_restarts.of(RestartReason::Panicked).increment(1);
-                owned.suspicion.strike(*batch);
+                batch.iter().for_each(|batch| owned.suspicion.strike(*batch));
                 (PartitionState::Failed, Some(PANIC_BACKOFF))
             }
             End::Log(error) => {

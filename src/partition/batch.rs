@@ -78,9 +78,9 @@ impl Batch {
         self.outcomes
     }
 
-    /// Its name, the same at every attempt; `None` when it has no record.
+    /// Its name; `None` when it has no record.
     pub fn id(&self) -> Option<BatchId> {
-        let PerLane { commands, inbox } = self.start;
-        self.first.map(|first| BatchId { commands, inbox, records: self.records(), first })
+        let (start, end, records) = (self.start, self.next_offsets, self.records());
+        self.first.map(|first| BatchId { start, end, records, first })
     }
 }

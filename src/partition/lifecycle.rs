@@ -1,6 +1,6 @@
 //! The life of one partition: which stages it passes and how it ends. Pure.
 
-use crate::log::{Lane, Offset};
+use crate::log::{Lane, Offset, PerLane};
 
 /// Where a partition stands. It only ever moves down this list, or ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -37,23 +37,23 @@ pub enum End {
     #[error(transparent)]
     Log(#[from] crate::log::Error),
     /// Something in it panicked: build it again, and watch the batch that it happened in.
-    #[error("panicked while deciding a batch of {} records", batch.records)]
+    #[error("panicked with a batch of {} records", batch.map_or(0, |batch| batch.records))]
     Panicked {
-        /// The batch that was being decided.
-        batch: BatchId,
+        /// The batch that was being decided, if there was any.
+        batch: Option<BatchId>,
     },
     /// Its history or its offsets cannot be trusted: only a person can let it go on.
     #[error("{0}")]
     Halted(Halt),
 }
 
-/// Names a batch by where it starts, which is the same at every attempt.
+/// Names a batch by where it lies in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchId {
-    /// Next offset of the commands topic.
-    pub commands: Offset,
-    /// Next offset of the inbox topic.
-    pub inbox: Offset,
+    /// Offset of each lane where it starts, the same at every attempt.
+    pub start: PerLane<Offset>,
+    /// Next offset of each lane behind it.
+    pub end: PerLane<Offset>,
     /// How many records it had.
     pub records: usize,
     /// Its first record.

@@ -9,10 +9,13 @@ const STRIKES: u32 = 3;
 /// What is suspected of a partition, kept across its incarnations.
 ///
 /// A batch that ends its partition three times is tried again with half as many records, and so on, until one
-/// record alone does it three times: that one is convicted, and becomes a dead letter without being decided.
+/// record alone does it: that one is convicted, and becomes a dead letter without being decided. Batches stay
+/// that small until all of the batch that was halved is behind, so a record among thousands takes some dozens of
+/// attempts and not hundreds.
 #[derive(Clone, Debug, Default)]
 pub struct Suspicion {
-    at: Option<PerLane<Offset>>,
+    at: PerLane<Offset>,
+    until: PerLane<Offset>,
     strikes: u32,
     records: usize,
     convicted: Option<(Lane, Offset)>,
@@ -21,12 +24,11 @@ pub struct Suspicion {
 impl Suspicion {
     /// A batch ended the partition.
     pub fn strike(&mut self, batch: BatchId) {
-        let at = PerLane { commands: batch.commands, inbox: batch.inbox };
-        if self.at != Some(at) {
-            *self = Suspicion { at: Some(at), ..Suspicion::default() };
+        if self.at != batch.start {
+            *self = Suspicion { at: batch.start, ..Suspicion::default() };
         }
+        (self.until, self.records) = (batch.end, batch.records);
         self.strikes += 1;
-        self.records = batch.records;
         if self.strikes >= STRIKES {
             self.strikes = 0;
             if self.records <= 1 {
@@ -37,9 +39,10 @@ impl Suspicion {
         }
     }
 
-    /// Most records of the batch that starts here; `None` when nothing is suspected of it.
-    pub fn bound(&self, at: PerLane<Offset>) -> Option<usize> {
-        (self.at == Some(at)).then_some(self.records)
+    /// Most records of a batch that starts here; `None` when nothing is suspected of it.
+    pub fn bound(&self, start: PerLane<Offset>) -> Option<usize> {
+        let suspected = Lane::ALL.into_iter().any(|lane| start.of(lane) < self.until.of(lane));
+        suspected.then_some(self.records)
     }
 
     /// True for the record that is to become a dead letter undecided.
@@ -52,12 +55,12 @@ impl Suspicion {
 mod tests {
     use super::*;
 
-    fn batch(commands: Offset, records: usize) -> BatchId {
-        BatchId { commands, inbox: 0, records, first: (Lane::Commands, commands) }
-    }
-
     fn at(commands: Offset) -> PerLane<Offset> {
         PerLane { commands, inbox: 0 }
+    }
+
+    fn batch(start: Offset, records: usize) -> BatchId {
+        BatchId { start: at(start), end: at(start + records as Offset), records, first: (Lane::Commands, start) }
     }
 
     #[test]
@@ -73,13 +76,33 @@ mod tests {
     }
 
     #[test]
-    fn another_batch_starts_without_suspicion() {
+    fn wherever_the_record_lies_some_dozens_of_attempts_find_it() {
+        for poison in [0, 1, 2047, 2500, 3333, 4999] {
+            let (mut suspicion, mut start, mut strikes) = (Suspicion::default(), 0, 0);
+            while !suspicion.convicts(Lane::Commands, poison) {
+                let records = suspicion.bound(at(start)).unwrap_or(5000);
+                if (start..start + records as Offset).contains(&poison) {
+                    suspicion.strike(batch(start, records));
+                    strikes += 1;
+                } else {
+                    start += records as Offset;
+                }
+            }
+            assert!(strikes <= 3 * 13, "{poison} took {strikes}");
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_suspected_batch_is_not_suspected() {
         let mut suspicion = Suspicion::default();
         suspicion.strike(batch(7, 4));
+        assert_eq!(
+            (suspicion.bound(at(7)), suspicion.bound(at(10)), suspicion.bound(at(11))),
+            (Some(4), Some(4), None)
+        );
         suspicion.strike(batch(7, 4));
-        suspicion.strike(batch(9, 4));
-        assert_eq!(suspicion.bound(at(7)), None);
-        assert_eq!(suspicion.bound(at(9)), Some(4));
-        assert!(!suspicion.convicts(Lane::Commands, 9));
+        suspicion.strike(batch(11, 4));
+        suspicion.strike(batch(11, 4));
+        assert_eq!(suspicion.bound(at(11)), Some(4), "another batch starts without strikes");
     }
 }

@@ -11,7 +11,7 @@ use super::guard::{Evidence, starting_offset};
 use super::lifecycle::{End, Halt};
 use super::placement::partition_of;
 use crate::domain::ids::AggregateId;
-use crate::log::{Commit, Drafts, Intake, Lane, Offset, Partition, PerLane, Record, Signal};
+use crate::log::{Commit, Drafts, Error, Input, Intake, Lane, Offset, Partition, PerLane, Record, Signal};
 use crate::wire::{self, Wire};
 
 /// A partition that is ready for its first command.
@@ -51,6 +51,24 @@ pub async fn recover<A: Wire>(
     let inputs = log.inputs().await?;
     let bounds = log.events_bounds().await?;
     let folded = fold::<A>(log, settings, bounds, None).await?;
+    let from = match starting_offsets(log, settings, inputs, &folded, accepted) {
+        Ok(from) => from,
+        Err(halt) => return Err(gap_or_fence(log, settings, inputs, halt).await),
+    };
+    if Lane::ALL.into_iter().any(|lane| inputs.of(lane).committed != Some(*from.of(lane))) {
+        log.commit(Arc::new(Commit { next_offsets: from, records: Drafts::default() })).await?;
+    }
+    let lanes = log.follow(from, arrived).await?;
+    Ok(Recovered { aggregates: folded.aggregates, from, lanes, replayed: folded.events })
+}
+
+fn starting_offsets<A>(
+    log: &Arc<dyn Partition>,
+    settings: &Settings,
+    inputs: PerLane<Input>,
+    folded: &Folded<A>,
+    accepted: PerLane<Option<Offset>>,
+) -> Result<PerLane<Offset>, Halt> {
     let mut from = PerLane::default();
     for lane in Lane::ALL {
         let evidence = Evidence {
@@ -62,13 +80,25 @@ pub async fn recover<A: Wire>(
             highest_source: *folded.highest_source.of(lane),
             accepted: *accepted.of(lane),
         };
-        *from.of_mut(lane) = starting_offset(evidence).map_err(End::Halted)?;
+        *from.of_mut(lane) = starting_offset(evidence)?;
     }
-    if Lane::ALL.into_iter().any(|lane| inputs.of(lane).committed != Some(*from.of(lane))) {
-        log.commit(Arc::new(Commit { next_offsets: from, records: Drafts::default() })).await?;
+    Ok(from)
+}
+
+/// Offsets that do not match the events are a gap only while nobody moves them: whoever took over during the
+/// replay has written events that were not there when the offsets were read.
+async fn gap_or_fence(log: &Arc<dyn Partition>, settings: &Settings, read: PerLane<Input>, halt: Halt) -> End {
+    match log.inputs().await {
+        Err(error) => End::Log(error),
+        Ok(now) if Lane::ALL.into_iter().all(|lane| now.of(lane).committed == read.of(lane).committed) => {
+            End::Halted(halt)
+        }
+        Ok(_) => End::Log(Error::Fenced {
+            group: settings.group_name().to_owned(),
+            partition: log.number(),
+            reason: "its offsets moved while it recovered".to_owned(),
+        }),
     }
-    let lanes = log.follow(from, arrived).await?;
-    Ok(Recovered { aggregates: folded.aggregates, from, lanes, replayed: folded.events })
 }
 
 /// Folds the events of `range`; only those of `wanted`, when given.

@@ -31,8 +31,6 @@ pub struct Group {
     pub place: u32,
     /// Which of the round's order.
     tasks: Range<usize>,
-    /// True when the aggregate was unknown before this round.
-    is_new: bool,
 }
 
 impl<A: Wire> Supervisor<A> {
@@ -80,14 +78,16 @@ impl<A: Wire> Supervisor<A> {
         places.sort_unstable();
         order.extend(places.iter().map(|(_, task)| *task));
         let mut start = 0;
-        Ok(places
+        let groups: Vec<Group> = places
             .chunk_by(|(a, _), (b, _)| a == b)
             .map(|group| {
                 let tasks = start..start + group.len();
                 start = tasks.end;
-                Group { place: group[0].0, tasks, is_new: newcomers.contains(&group[0].0) }
+                Group { place: group[0].0, tasks }
             })
-            .collect())
+            .collect();
+        self.newcomers = groups.iter().filter(|group| newcomers.contains(&group.place)).cloned().collect();
+        Ok(groups)
     }
 
     /// Gives each actor its tasks. Who is dead is noticed by its ticket.
@@ -128,13 +128,13 @@ impl<A: Wire> Supervisor<A> {
     }
 
     /// Clears the desk; forgets who was asked for the first time and does not exist.
-    pub(super) fn close_round(&mut self, groups: &[Group]) -> Vec<Outcome> {
+    pub(super) fn close_round(&mut self) -> Vec<Outcome> {
         let round = &mut *self.desk.round.borrow_mut();
-        for group in groups.iter().filter(|group| group.is_new) {
+        for group in self.newcomers.drain(..) {
             let is_accepted = |task: &u32| {
                 round.tasks[*task as usize].outcome.as_ref().is_some_and(|o| o.verdict == Verdict::Accepted)
             };
-            if !round.order[group.tasks.clone()].iter().any(is_accepted) {
+            if !round.order[group.tasks].iter().any(is_accepted) {
                 self.routes.vacate(group.place);
             }
         }

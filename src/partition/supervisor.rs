@@ -4,6 +4,7 @@
 //! and does what can be done next. Messages only say that something changed.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,8 @@ pub struct Supervisor<A: Wire> {
     pub(super) settings: Arc<Settings>,
     pub(super) desk: Rc<Desk<A>>,
     pub(super) routes: Routes<A>,
+    /// Who was asked for the first time in this round.
+    pub(super) newcomers: Vec<Group>,
     pub(super) suspicion: Suspicion,
     pub(super) metrics: Arc<PartitionMetrics>,
     pub(super) condemned: Vec<Kill>,
@@ -95,7 +98,6 @@ pub struct Supervisor<A: Wire> {
     work: Work,
     committing: Option<Committing>,
     committed_at: Instant,
-    ending: Option<End>,
     releases: Vec<oneshot::Sender<()>>,
 }
 
@@ -109,6 +111,9 @@ enum Work {
     Bereft { groups: Vec<Group> },
     /// They are being folded.
     Folding { groups: Vec<Group> },
+    /// Something panicked. The commit under way is not to be lost with it: it may hold what was decided one record
+    /// before.
+    Broken,
 }
 
 /// The commit that is under way.
@@ -127,6 +132,7 @@ impl<A: Wire> Supervisor<A> {
         Supervisor {
             desk: Rc::new(desk),
             routes: Routes::new([]),
+            newcomers: Vec::new(),
             suspicion,
             metrics,
             condemned: Vec::new(),
@@ -141,7 +147,6 @@ impl<A: Wire> Supervisor<A> {
             work: Work::None,
             committing: None,
             committed_at: Instant::now(),
-            ending: None,
             releases: Vec::new(),
             log,
             settings,
@@ -162,15 +167,16 @@ impl<A: Wire> Supervisor<A> {
 
     /// Does what can be done now. Safe to call at any time.
     pub(super) fn advance(&mut self, context: &mut Context<Self>) {
-        if self.stage == Stage::Closed || self.ending.is_some() {
+        if self.stage == Stage::Closed {
             return;
         }
-        match self.try_advance(context) {
-            Ok(()) => {}
-            // What is under way had nothing to do with it. Were it abandoned, the batch would start elsewhere next
-            // time, and the record that panics would never be found.
-            Err(end @ End::Panicked { .. }) if self.committing.is_some() => self.ending = Some(end),
-            Err(end) => self.close(end, context),
+        // Whatever a panic leaves half done is dropped with the partition.
+        let advanced = catch_unwind(AssertUnwindSafe(|| self.try_advance(context))).unwrap_or_else(|_| {
+            self.work = Work::Broken;
+            self.finish_round(context)
+        });
+        if let Err(end) = advanced {
+            self.close(end, context);
         }
     }
 
@@ -243,10 +249,11 @@ impl<A: Wire> Supervisor<A> {
             Work::Deciding { groups, attendance } if attendance.is_complete() => {
                 let absences = attendance.absences();
                 if absences.iter().any(|absence| absence.panicked) {
-                    return Err(self.batch.id().map_or(End::Released, |batch| End::Panicked { batch }));
+                    self.work = Work::Broken;
+                    return self.finish_round(context);
                 }
                 if absences.is_empty() {
-                    let outcomes = self.close_round(&groups);
+                    let outcomes = self.close_round();
                     self.batch.settle(outcomes);
                 } else {
                     let groups = absences.iter().map(|absence| groups[absence.group].clone()).collect();
@@ -258,6 +265,7 @@ impl<A: Wire> Supervisor<A> {
                 self.work = Work::Bereft { groups };
                 self.fold_lost(context);
             }
+            Work::Broken if self.committing.is_none() => return Err(End::Panicked { batch: self.batch.id() }),
             busy => self.work = busy,
         }
         Ok(())
@@ -328,10 +336,7 @@ impl<A: Wire> Supervisor<A> {
                     committing.since.elapsed(),
                     (self.settings.clock)(),
                 );
-                match self.ending.take() {
-                    Some(end) => self.close(end, context),
-                    None => self.advance(context),
-                }
+                self.advance(context);
             }
             Err(error) if error.is_retriable() && self.stage == Stage::Running => {
                 tracing::warn!(partition = self.log.number(), %error, "commit not taken, trying it again");

@@ -90,14 +90,15 @@ struct Transaction {
 #[derive(Default)]
 struct Producer {
     epoch: u64,
-    open: BTreeSet<TransactionId>,
+    /// Open transactions, and who began them.
+    open: BTreeMap<TransactionId, HandleId>,
 }
 
 /// What happened to committed offsets, in the order in which it became visible.
 #[derive(Clone, Debug)]
 pub enum Moment {
-    /// A handle was told where to go on.
-    Read { partition: u32, handle: HandleId },
+    /// A handle that nobody had fenced was told where to go on.
+    TakenOver { partition: u32, handle: HandleId },
     /// A transaction moved them.
     Moved {
         partition: u32,
@@ -253,8 +254,19 @@ impl Broker {
 
     /// The broker's own patience with a transaction is over.
     pub fn abort_open(&mut self, partition: u32) {
-        for id in self.producers.entry(partition).or_default().open.clone() {
-            self.end(id, Fate::Aborted);
+        self.abort_those(partition, |_| true);
+    }
+
+    /// A handle abandons what it has begun.
+    pub fn abandon(&mut self, partition: u32, handle: HandleId) {
+        self.abort_those(partition, |owner| owner == handle);
+    }
+
+    fn abort_those(&mut self, partition: u32, such: impl Fn(HandleId) -> bool) {
+        for (id, handle) in self.producers.entry(partition).or_default().open.clone() {
+            if such(handle) {
+                self.end(id, Fate::Aborted);
+            }
         }
     }
 
@@ -264,9 +276,9 @@ impl Broker {
     }
 
     /// Begins a transaction of that partition.
-    pub fn begin_of(&mut self, partition: u32) -> TransactionId {
+    pub fn begin_of(&mut self, partition: u32, handle: HandleId) -> TransactionId {
         let id = self.begin();
-        self.producers.entry(partition).or_default().open.insert(id);
+        self.producers.entry(partition).or_default().open.insert(id, handle);
         id
     }
 
@@ -286,7 +298,7 @@ impl Broker {
     /// True while the offsets of a partition wait for the fate of a transaction.
     pub fn offsets_pending(&self, partition: u32) -> bool {
         let open = self.producers.get(&partition).map(|producer| &producer.open);
-        open.is_some_and(|open| open.iter().any(|id| self.transactions[*id].consumed.is_some()))
+        open.is_some_and(|open| open.keys().any(|id| self.transactions[*id].consumed.is_some()))
     }
 
     /// The committed offsets of a partition.
@@ -294,9 +306,13 @@ impl Broker {
         self.committed.get(&partition).copied().unwrap_or_default()
     }
 
+    /// Notes who is the owner from now on.
+    pub fn take_over(&mut self, partition: u32, handle: HandleId) {
+        self.journal.push(Moment::TakenOver { partition, handle });
+    }
+
     /// What a new owner is told.
-    pub fn inputs(&mut self, partition: u32, handle: HandleId) -> PerLane<Input> {
-        self.journal.push(Moment::Read { partition, handle });
+    pub fn inputs(&self, partition: u32) -> PerLane<Input> {
         let committed = self.committed(partition);
         PerLane::from_fn(|lane| {
             let Range { start, end } = self.bounds((self.spec.topic(lane), partition));

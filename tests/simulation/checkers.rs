@@ -226,7 +226,7 @@ impl<'a> Audit<'a> {
         let mut standing = BTreeMap::<u32, PerLane<Option<Offset>>>::new();
         for moment in self.broker.journal() {
             match moment {
-                Moment::Read { .. } => {}
+                Moment::TakenOver { .. } => {}
                 Moment::Tampered { partition, before } => {
                     // What was lost is where it has to go on.
                     standing.insert(*partition, *before);
@@ -269,7 +269,7 @@ impl<'a> Audit<'a> {
         let mut faults = Faults::new();
         for moment in self.broker.journal() {
             match moment {
-                Moment::Read { partition, handle } => {
+                Moment::TakenOver { partition, handle } => {
                     owners.insert(*partition, *handle);
                 }
                 Moment::Moved { partition, handle, .. } if owners.get(partition) != Some(handle) => {

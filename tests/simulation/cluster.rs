@@ -99,8 +99,7 @@ impl Cluster {
         let begun = Instant::now();
         while !self.is_at_rest() {
             if begun.elapsed() > DEADLINE {
-                let nodes = self.nodes().map(Node::states).collect::<String>();
-                return Err(format!("no rest after {DEADLINE:?}: {nodes}"));
+                return Err(format!("no rest after {DEADLINE:?}: {}", self.standing()));
             }
             self.tend().await?;
             sleep(LOOK).await;
@@ -146,6 +145,18 @@ impl Cluster {
         });
         drop(state);
         awake && owned && consumed && self.nodes().all(Node::is_ready)
+    }
+
+    /// Where everything stands, for people.
+    fn standing(&self) -> String {
+        let state = self.world.state();
+        let partitions = (0..self.setup.partitions).map(|partition| {
+            let ends = PerLane::from_fn(|lane| state.broker.bounds((ACCOUNTS.topic(lane), partition)).end);
+            let stable = PerLane::from_fn(|lane| state.broker.stable_end((ACCOUNTS.topic(lane), partition)));
+            format!("{partition} at {:?} of {stable:?}, {ends:?}; ", state.broker.committed(partition))
+        });
+        let owners = format!("owned {:?}; ", lock(&self.owners));
+        partitions.chain([owners]).chain(self.nodes().map(Node::states)).collect()
     }
 
     /// What the coordinator and the operator's scripts do: bury the dead, wake the sleeping, start what is down,

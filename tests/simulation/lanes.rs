@@ -62,18 +62,17 @@ pub fn follow(core: &Arc<Core>, lane: Lane, from: Offset, arrived: &Signal) -> I
 }
 
 async fn feed(core: Arc<Core>, lane: Lane, mut position: Offset, intake: Intake) {
-    let mut changes = core.world.changes();
     let place = (core.world.state().broker.spec.topic(lane), core.partition);
     loop {
         core.world.dawdle().await;
         if core.is_over() {
             return;
         }
-        changes.mark_unchanged();
         let away_until = core.world.state().away_until();
         if let Some(back) = away_until {
             tokio::time::sleep_until(back).await;
         }
+        let change = core.world.change_after_now();
         let chunk = {
             let mut state = core.world.state();
             let may_read = !state.is_frozen(core.life) && !intake.is_full();
@@ -87,9 +86,7 @@ async fn feed(core: Arc<Core>, lane: Lane, mut position: Offset, intake: Intake)
                 position = chunk.next_offset;
                 intake.push(chunk);
             }
-            Some(_) | None => {
-                changes.changed().await.ok();
-            }
+            Some(_) | None => change.await,
         }
     }
 }

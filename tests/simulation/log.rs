@@ -35,9 +35,7 @@ impl NodeLog {
 
 impl Log for NodeLog {
     fn join(&self) -> mpsc::UnboundedReceiver<Ownership> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.world.state().joined(self.life, sender);
-        receiver
+        self.world.state().join(self.life)
     }
 
     fn leave(&self) -> Answer<()> {
@@ -101,6 +99,7 @@ impl Core {
 
     /// One request to the broker and its answer.
     async fn step<T>(&self, step: Step, act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send) -> Result<T, Error> {
+        tracing::debug!(at = self.world.now().0, life = self.life, partition = self.partition, handle = self.id, ?step);
         self.pass(step, When::Before).await?;
         let done = {
             if self.is_over() {
@@ -114,6 +113,12 @@ impl Core {
 
     fn fenced(&self, reason: &str) -> Error {
         Error::Fenced { group: "accounts".to_owned(), partition: self.partition, reason: reason.to_owned() }
+    }
+
+    /// Nobody but the newest owner may, and only while its transaction is open.
+    fn may_add_to(&self, broker: &Broker, id: TransactionId) -> Result<(), Error> {
+        self.may_write(broker)?;
+        if broker.fate(id) == Fate::Open { Ok(()) } else { Err(self.fenced("the transaction was given up")) }
     }
 
     /// True for nobody but the newest owner.
@@ -134,7 +139,13 @@ impl Core {
         if tokio::time::timeout(TRANSACTION_TIMEOUT, settled).await.is_err() {
             self.world.change(|state| state.broker.abort_open(self.partition));
         }
-        self.step(Step::Inputs, |broker| Ok(broker.inputs(self.partition, self.id))).await
+        self.step(Step::Inputs, |broker| {
+            if self.may_write(broker).is_ok() {
+                broker.take_over(self.partition, self.id);
+            }
+            Ok(broker.inputs(self.partition))
+        })
+        .await
     }
 
     async fn transact(&self, commit: &Commit) -> Result<(), Error> {
@@ -142,7 +153,7 @@ impl Core {
         let id = self
             .step(Step::Begin, |broker| {
                 self.may_write(broker)?;
-                Ok(broker.begin_of(partition))
+                Ok(broker.begin_of(partition, self.id))
             })
             .await?;
         let outcome = self.fill(id, commit).await;
@@ -156,7 +167,7 @@ impl Core {
     async fn fill(&self, id: TransactionId, commit: &Commit) -> Result<(), Error> {
         let (partition, to, now) = (self.partition, commit.next_offsets, self.world.now().0);
         self.step(Step::Offsets, |broker| {
-            self.may_write(broker)?;
+            self.may_add_to(broker, id)?;
             broker.consume(id, partition, self.id, to);
             Ok(())
         })
@@ -167,7 +178,7 @@ impl Core {
             let some = self.world.state().weather.dice().random_range(1..=left);
             let range = produced..produced + some;
             self.step(Step::Produce, |broker| {
-                self.may_write(broker)?;
+                self.may_add_to(broker, id)?;
                 broker.produce(id, &commit.records, range, now);
                 Ok(())
             })
@@ -180,10 +191,7 @@ impl Core {
     async fn finish(&self, id: TransactionId) -> Result<(), Error> {
         let fortune = self.world.state().weather.fortune();
         self.step(Step::Commit, |broker| {
-            self.may_write(broker)?;
-            if broker.fate(id) != Fate::Open {
-                return Err(self.fenced("the transaction was given up"));
-            }
+            self.may_add_to(broker, id)?;
             let committed = matches!(fortune, Fortune::Taken | Fortune::CommittedUnknown);
             broker.end(id, if committed { Fate::Committed } else { Fate::Aborted });
             Ok(())
@@ -208,8 +216,8 @@ impl Core {
             self.world
                 .change(|state| {
                     let crashed = state.weather.crashes(Step::Close, When::Before);
-                    if !crashed && self.may_write(&state.broker).is_ok() {
-                        state.broker.abort_open(self.partition);
+                    if !crashed {
+                        state.broker.abandon(self.partition, self.id);
                     }
                     crashed
                 })

@@ -44,6 +44,11 @@ const SEEDS: u64 = 600;
 fn the_promises_hold_under_every_fault_at_every_step() {
     silence_poison();
     if let Some(seed) = variable("BILLING_SIMULATION_SEED") {
+        tracing_subscriber::fmt()
+            .without_time()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(std::io::stderr)
+            .init();
         simulate(seed).unwrap_or_else(|fault| panic!("{fault}"));
         return;
     }

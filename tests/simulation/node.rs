@@ -82,8 +82,7 @@ impl Node {
 
     /// Every partition and its state, for people.
     pub fn states(&self) -> String {
-        let partitions = self.health.readiness().partitions;
-        partitions.iter().map(|p| format!("{}: {} {:?}; ", p.partition, p.state, p.reason)).collect()
+        format!("{:?}", self.health.readiness())
     }
 
     /// True while every partition it owns runs.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use billing_engine::domain::ids::Timestamp;
 use billing_engine::log::{Error, Intake, Millis, Ownership};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::broker::{Broker, HandleId};
@@ -21,7 +22,8 @@ const BEGINNING: Millis = 1_765_281_600_000;
 /// Everything that nodes share.
 pub struct World {
     state: Mutex<State>,
-    changed: watch::Sender<()>,
+    /// Not a watch channel: that wakes in an order of its own chance.
+    changed: Notify,
     begun: Instant,
 }
 
@@ -37,9 +39,10 @@ pub struct State {
 }
 
 /// What dies with a life.
-#[derive(Default)]
 struct Living {
-    ownership: Option<mpsc::UnboundedSender<Ownership>>,
+    ownership: mpsc::UnboundedSender<Ownership>,
+    /// Until it joins.
+    receiver: Option<mpsc::UnboundedReceiver<Ownership>>,
     intakes: Vec<Intake>,
 }
 
@@ -48,7 +51,7 @@ impl World {
     pub fn new(broker: Broker, weather: Weather) -> Arc<Self> {
         let state =
             State { broker, weather, away_until: None, living: BTreeMap::new(), frozen: BTreeSet::new(), handles: 0 };
-        Arc::new(World { state: Mutex::new(state), changed: watch::Sender::new(()), begun: Instant::now() })
+        Arc::new(World { state: Mutex::new(state), changed: Notify::new(), begun: Instant::now() })
     }
 
     /// Looks at it, or changes it without anybody being told.
@@ -65,19 +68,22 @@ impl World {
 
     /// Makes everybody who waits look again.
     pub fn stir(&self) {
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
-    /// Told at every change.
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// Comes to its end at the next change after this call.
+    pub fn change_after_now(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Waits until the state is such.
     pub async fn until(&self, such: impl Fn(&State) -> bool) {
-        let mut changes = self.changes();
-        while !such(&self.state()) {
-            changes.changed().await.ok();
+        loop {
+            let change = self.change_after_now();
+            if such(&self.state()) {
+                return;
+            }
+            change.await;
         }
     }
 
@@ -99,11 +105,15 @@ impl World {
 
     /// A node begins.
     pub fn be_born(&self, life: Life) {
-        self.state().living.insert(life, Living::default());
+        let (ownership, receiver) = mpsc::unbounded_channel();
+        // A group answers everybody who joins, if only that there is nothing for them.
+        ownership.send(Ownership::Assigned(Vec::new())).ok();
+        self.state().living.insert(life, Living { ownership, receiver: Some(receiver), intakes: Vec::new() });
     }
 
     /// A node is gone: nothing of it reaches the broker any more, and what it waits for never comes.
     pub fn kill(&self, life: Life) {
+        tracing::debug!(at = self.now().0, life, "dies");
         let dead = self.change(|state| {
             state.frozen.remove(&life);
             state.living.remove(&life)
@@ -116,6 +126,7 @@ impl World {
 
     /// A node stops where it is, or goes on.
     pub fn freeze(&self, life: Life, frozen: bool) {
+        tracing::debug!(at = self.now().0, life, frozen);
         self.change(|state| if frozen { state.frozen.insert(life) } else { state.frozen.remove(&life) });
     }
 }
@@ -136,17 +147,16 @@ impl State {
         self.away_until.filter(|until| *until > Instant::now())
     }
 
-    /// Where a node hears of changes of ownership.
-    pub fn joined(&mut self, life: Life, ownership: mpsc::UnboundedSender<Ownership>) {
-        if let Some(living) = self.living.get_mut(&life) {
-            living.ownership = Some(ownership);
-        }
+    /// Where a node hears of changes of ownership; for a dead one there is nothing to hear.
+    pub fn join(&mut self, life: Life) -> mpsc::UnboundedReceiver<Ownership> {
+        let receiver = self.living.get_mut(&life).and_then(|living| living.receiver.take());
+        receiver.unwrap_or_else(|| mpsc::unbounded_channel().1)
     }
 
     /// Tells a node about a change of ownership; a dead one does not hear it.
     pub fn tell(&self, life: Life, change: Ownership) {
-        if let Some(ownership) = self.living.get(&life).and_then(|living| living.ownership.as_ref()) {
-            ownership.send(change).ok();
+        if let Some(living) = self.living.get(&life) {
+            living.ownership.send(change).ok();
         }
     }
 
