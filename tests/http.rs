@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use billing_engine::http::{Health, Membership, PartitionStatus, serve};
+use billing_engine::config::Secret;
+use billing_engine::http::{Health, Killer, Membership, PartitionStatus, Routes, Tokens, serve};
 use billing_engine::metrics::{Metrics, PartitionState};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,18 +35,32 @@ impl Answer {
 
 impl Server {
     async fn start() -> Server {
+        Server::with(&[], None).await
+    }
+
+    async fn with(tokens: &[&str], killer: Option<Killer>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, metrics) = (Health::new(), Metrics::new());
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
-        let served = tokio::spawn(serve(listener, metrics.clone(), health.clone(), shutdown));
+        let tokens: Vec<Secret> = tokens.iter().map(|token| Secret::new(token.to_string())).collect();
+        let tokens = Tokens::new(&tokens);
+        let routes = Routes { metrics: metrics.clone(), health: health.clone(), tokens, killer };
+        let served = tokio::spawn(serve(listener, routes, shutdown));
         Server { address, health, metrics, stop, served }
     }
 
     async fn ask(&self, method: &str, path: &str) -> Answer {
+        self.ask_as("", method, path).await
+    }
+
+    /// With a header `Authorization` that says so, unless it is empty.
+    async fn ask_as(&self, authorization: &str, method: &str, path: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n");
+        let authorization =
+            if authorization.is_empty() { String::new() } else { format!("Authorization: {authorization}\r\n") };
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: engine\r\n{authorization}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
@@ -128,4 +143,67 @@ async fn an_idle_connection_does_not_hold_up_the_shutdown() {
     server.stop.send(()).unwrap();
     let served = tokio::time::timeout(std::time::Duration::from_secs(5), server.served).await;
     served.expect("the server stops while a client keeps its connection").unwrap().unwrap();
+}
+
+/// A killer whose victims are always the same; `None`: there is none.
+fn killer(victim: Option<&'static str>) -> Option<Killer> {
+    Some(Arc::new(move || Box::pin(async move { victim.map(str::to_owned) })))
+}
+
+#[tokio::test]
+async fn a_kill_names_its_victim_or_says_that_there_was_none() {
+    let server = Server::with(&[], killer(Some("acc-7"))).await;
+    let answer = server.ask("POST", "/chaos/kill").await;
+    assert_eq!((answer.status, answer.json()), (200, json!({ "killed": "acc-7" })));
+    assert_eq!(server.ask("GET", "/chaos/kill").await.status, 405, "a crawler kills nobody");
+
+    let server = Server::with(&[], killer(None)).await;
+    let answer = server.ask("POST", "/chaos/kill").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.head.contains("content-type: application/problem+json"), "{}", answer.head);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("no partition runs"), "{}", answer.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_that_finds_nobody_busy_is_given_up() {
+    let (killed, victim) = oneshot::channel::<()>();
+    let victim = std::sync::Mutex::new(Some(victim));
+    let nobody_yet: Killer = Arc::new(move || {
+        let victim = victim.lock().unwrap().take().unwrap();
+        Box::pin(async move { victim.await.ok().map(|()| "acc-7".to_owned()) })
+    });
+    let server = Server::with(&[], Some(nobody_yet)).await;
+    let answer = server.ask("POST", "/chaos/kill").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("within 5 s"), "{}", answer.body);
+    assert!(killed.is_closed(), "whoever would kill now is told that nobody waits for it");
+}
+
+#[tokio::test]
+async fn chaos_asks_for_a_token_where_there_are_tokens_and_the_rest_never_does() {
+    let server = Server::with(&["first-token", "second-token"], killer(Some("acc-7"))).await;
+    for right in ["Bearer first-token", "bearer second-token", "Bearer  second-token "] {
+        assert_eq!(server.ask_as(right, "POST", "/chaos/kill").await.status, 200, "{right}");
+    }
+    let challenges = [
+        ("", "www-authenticate: bearer\r\n"),
+        ("Basic first-token", "www-authenticate: bearer\r\n"),
+        ("first-token", "www-authenticate: bearer\r\n"),
+        ("Bearer ", "www-authenticate: bearer"),
+        ("Bearer first-toke", "www-authenticate: bearer error=\"invalid_token\"\r\n"),
+        ("Bearer first-token,second-token", "www-authenticate: bearer error=\"invalid_token\"\r\n"),
+        ("Bearer FIRST-TOKEN", "www-authenticate: bearer error=\"invalid_token\"\r\n"),
+    ];
+    for (wrong, challenge) in challenges {
+        let answer = server.ask_as(wrong, "POST", "/chaos/kill").await;
+        assert_eq!(answer.status, 401, "{wrong}");
+        assert!(answer.head.contains(challenge), "{wrong}: {}", answer.head);
+        assert_eq!((&answer.json()["status"], &answer.json()["title"]), (&json!(401), &json!("Unauthorized")));
+        assert!(!answer.body.contains("-token"), "a token is never told: {}", answer.body);
+    }
+    for path in ["/metrics", "/healthz/live"] {
+        assert_eq!(server.ask("GET", path).await.status, 200, "{path}");
+    }
+    let without_chaos = Server::with(&["first-token"], None).await;
+    assert_eq!(without_chaos.ask_as("Bearer first-token", "POST", "/chaos/kill").await.status, 404);
 }

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Failure, setup};
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::engine::{self, ACCOUNTS, Engine, Request};
-use crate::http::{self, Health};
+use crate::http::{self, Health, Killer, Routes, Tokens};
 use crate::log::kafka::{Fault, KafkaLog};
 use crate::log::{Lane, Offset, PerLane};
 use crate::metrics::Metrics;
+use crate::partition::Kill;
 use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
@@ -86,10 +88,17 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
         Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
     })?;
     let (stop, stopped) = watch::channel(());
-    let served = actix::spawn(http::serve(listener, metrics.clone(), health.clone(), ended(stopped)));
+    let (requests, inbox) = mpsc::channel(16);
+    let routes = Routes {
+        metrics: metrics.clone(),
+        health: health.clone(),
+        tokens: Tokens::new(&config.http.tokens),
+        killer: config.chaos.enabled.then(|| killer(requests.clone())),
+    };
+    let served = actix::spawn(http::serve(listener, routes, ended(stopped)));
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
-            Ok(()) => engine(config, accepted, metrics, health, &mut signals).await,
+            Ok(()) => engine(config, accepted, metrics, health, (requests, inbox), &mut signals).await,
             Err(failure) => Err(failure),
         },
         () = signals.next() => Ok(()),
@@ -99,6 +108,16 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
         tracing::warn!(%error, "the http listener broke");
     }
     worked
+}
+
+/// Kills an actor of the engine that `requests` leads to.
+fn killer(requests: mpsc::Sender<Request<Account>>) -> Killer {
+    Arc::new(move || {
+        let (killed, victim) = oneshot::channel();
+        // An engine that is gone, or has more to do than it takes, forgets the request and with it `killed`.
+        requests.try_send(Request::Kill(Kill { lot: rand::random(), killed })).ok();
+        Box::pin(async move { victim.await.ok().map(|id| id.to_string()) })
+    })
 }
 
 async fn ended(mut stopped: watch::Receiver<()>) {
@@ -153,15 +172,15 @@ fn refusal(faults: &[Fault]) -> String {
 async fn engine(
     config: &Config,
     accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
-    metrics: std::sync::Arc<Metrics>,
+    metrics: Arc<Metrics>,
     health: Health,
+    (requests, inbox): (mpsc::Sender<Request<Account>>, mpsc::Receiver<Request<Account>>),
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let log = KafkaLog::new(setup::kafka_settings(config), ACCOUNTS)?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = setup::partition_settings(config, ACCOUNTS);
     let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads);
-    let (requests, inbox) = mpsc::channel(16);
     let mut running = actix::spawn(engine.run(inbox));
     let ended = tokio::select! {
         ended = &mut running => ended,

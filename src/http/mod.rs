@@ -1,5 +1,7 @@
-//! The one listener: what the engine measures and how it is.
+//! The one listener: what the engine measures, how it is, and faults on request.
 
+mod auth;
+mod chaos;
 mod health;
 mod problem;
 
@@ -8,12 +10,15 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+pub use auth::Tokens;
+pub use chaos::Killer;
 pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readiness};
 pub use problem::Problem;
 
@@ -21,24 +26,41 @@ use crate::metrics::Metrics;
 
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What is served, and to whom.
+#[derive(Clone)]
+pub struct Routes {
+    /// Told to everybody.
+    pub metrics: Arc<Metrics>,
+    /// Told to everybody.
+    pub health: Health,
+    /// Who may use `/chaos`.
+    pub tokens: Tokens,
+    /// Behind `POST /chaos/kill`, which does not exist without it.
+    pub killer: Option<Killer>,
+}
+
 /// Answers on `listener` until `shutdown` is over; requests under way are still answered then.
 ///
 /// # Errors
 /// When the listener itself breaks.
 pub async fn serve(
     listener: TcpListener,
-    metrics: Arc<Metrics>,
-    health: Health,
+    routes: Routes,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, router(metrics, health)).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router(routes)).with_graceful_shutdown(shutdown).await
 }
 
-fn router(metrics: Arc<Metrics>, health: Health) -> Router {
-    Router::new()
+fn router(Routes { metrics, health, tokens, killer }: Routes) -> Router {
+    let open = Router::new()
         .route("/metrics", get(exposition).with_state(metrics))
         .route("/healthz/live", get(live))
-        .route("/healthz/ready", get(ready).with_state(health))
+        .route("/healthz/ready", get(ready).with_state(health));
+    let protected = killer.map(|killer| {
+        let chaos = Router::new().route("/chaos/kill", post(chaos::kill).with_state(killer));
+        chaos.route_layer(from_fn_with_state(tokens, auth::guard))
+    });
+    open.merge(protected.unwrap_or_default())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
 }

@@ -123,7 +123,7 @@ impl<A: Wire> Supervisor<A> {
         let order = &self.desk.round.borrow().order;
         let mut numbers: Vec<usize> = (0..groups.len()).collect();
         numbers.sort_unstable_by_key(|number| order[groups[*number].tasks.start]);
-        let condemned = self.condemned.drain(..);
+        let condemned = self.condemned.drain(..).filter(|kill| !kill.killed.is_closed());
         condemned.map(|kill| (numbers[(kill.lot / 2) as usize % numbers.len()], kill)).collect()
     }
 

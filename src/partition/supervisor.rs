@@ -484,7 +484,7 @@ impl<A: Wire> Handler<Release> for Supervisor<A> {
 pub struct Kill {
     /// Picks the victim among the actors of the round, and whether it dies before its commands or after them.
     pub lot: u64,
-    /// Answered with the victim.
+    /// Answered with the victim. Whoever waits no longer wants nobody killed any more.
     pub killed: oneshot::Sender<AggregateId>,
 }
 
