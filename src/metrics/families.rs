@@ -99,7 +99,7 @@ impl Instrument for Histogram {
 }
 
 /// A counter of time. The facade's counters are whole numbers, so a gauge holds it, which only ever grows; the
-/// exposition calls it the counter that it is (see [`super::exposition`]).
+/// exposition calls it the counter that it is (see `exposition.rs`).
 #[derive(Clone)]
 pub struct Seconds(Gauge);
 

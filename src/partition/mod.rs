@@ -1,12 +1,12 @@
 //! One partition, from assignment to revocation.
 //!
-//! A [`Supervisor`] owns everything of its partition: it takes records from the [`stock`], lays them out on
-//! the [`desk`], lets one [`aggregate_actor`] an account decide, and commits what comes out together with the
+//! A [`Supervisor`] owns everything of its partition: it takes records from the `stock`, lays them out on
+//! the `desk`, lets one `aggregate_actor` an account decide, and commits what comes out together with the
 //! offsets. While one commit is under way the next batch is decided ahead, one ahead and no more. A batch is
 //! cut by what waits, never by a timer.
 //!
 //! A partition is one failure domain. When anything in it goes wrong it [ends](lifecycle::End), all of it is
-//! dropped, and [`recovery`] builds it again from the log.
+//! dropped, and `recovery` builds it again from the log.
 
 mod aggregate_actor;
 mod attendance;

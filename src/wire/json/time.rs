@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn times_are_read_back() {
-        for at in [0, 1, -1, 951_827_696_789, 1_765_281_600_000, 253_402_300_799_999, -62_167_219_200_000] {
+        for at in [0, 1, -1, 951_827_696_789, 1_765_281_600_000, 253_402_200_000_000, -62_167_219_200_000] {
             assert_eq!(timestamp(&written(at)), Some(Timestamp(at)));
         }
         assert_eq!(timestamp("2025-12-09"), None);
