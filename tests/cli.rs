@@ -269,23 +269,37 @@ fn assert_unanswered(desk: &Desk, words: &[&str]) {
     assert!(started.elapsed() < Duration::from_secs(20), "{words:?} took {:?}", started.elapsed());
 }
 
+/// `run` without a broker, and the port it listens on once it does.
+fn start_waiting(desk: Desk) -> (Desk, Process, u16) {
+    let port = ports::free();
+    let desk =
+        desk.with("BILLING__KAFKA__BROKERS", NO_BROKER).with("BILLING__HTTP__LISTEN", format!("127.0.0.1:{port}"));
+    let engine = Process::start("engine", &desk.command(&["run"]), &desk.path().join("log"));
+    wait::until("a sign of life", LIMIT, || http::get(port, "/healthz/live").filter(|answer| answer.status == 200));
+    (desk, engine, port)
+}
+
 #[test]
 fn an_engine_without_a_broker_waits_says_so_and_ends_in_order() {
-    let port = ports::free();
-    let desk = Desk::new()
-        .with("BILLING__KAFKA__BROKERS", NO_BROKER)
-        .with("BILLING__HTTP__LISTEN", format!("127.0.0.1:{port}"));
-    let mut engine = Process::start("engine", &desk.command(&["run"]), &desk.path().join("log"));
-    let ready = wait::until("an answer about readiness", LIMIT, || http::get(port, "/healthz/ready"));
+    let (_desk, mut engine, port) = start_waiting(Desk::new());
+    let ready = http::get(port, "/healthz/ready").unwrap();
     assert_eq!(ready.status, 503);
     let readiness: Value = serde_json::from_str(&ready.body).unwrap();
     assert!(readiness["waitingFor"].as_str().unwrap().contains(NO_BROKER), "{readiness}");
     wait::until_true("the log to name the broker", LIMIT, || engine.output().contains(NO_BROKER));
-    assert_eq!(http::get(port, "/healthz/live").unwrap().status, 200);
     assert!(http::get(port, "/metrics").unwrap().body.contains("billing_build_info{version="));
     assert_eq!(engine.exit_code(), None, "it waits, it does not give up");
     engine.signal(Signal::SIGTERM);
     assert_eq!(engine.wait(LIMIT), 0);
+}
+
+#[test]
+fn chaos_is_served_only_when_it_is_enabled_and_only_to_those_with_a_token() {
+    let (_desk, _engine, port) = start_waiting(Desk::new());
+    assert_eq!(http::post(port, "/chaos/kill").unwrap().status, 404);
+    let desk = Desk::new().with("BILLING__CHAOS__ENABLED", "true").with("BILLING__HTTP__TOKENS", "open-sesame");
+    let (_desk, _engine, port) = start_waiting(desk);
+    assert_eq!(http::post(port, "/chaos/kill").unwrap().status, 401);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 mod auditor;
 mod bad_input;
 mod broker_restart;
+mod chaos;
 mod crash;
 mod group_protocol;
 mod lost_offsets;

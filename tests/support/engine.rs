@@ -181,6 +181,11 @@ impl Engine {
         http::get(self.port, path)
     }
 
+    /// POST to its listener.
+    pub fn post(&self, path: &str) -> Option<Response> {
+        http::post(self.port, path)
+    }
+
     /// Sum of a metric's series whose labels contain all of `labels` (such as `state="running"`); none counts as 0.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let page = self.get("/metrics").map(|answer| answer.body).unwrap_or_default();
