@@ -42,3 +42,8 @@ pub mod http;
 pub mod config;
 pub mod metrics;
 pub mod telemetry;
+
+/// Every command is a dozen small allocations that live for one batch, and all of a batch end together: what
+/// glibc's allocator is worst at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

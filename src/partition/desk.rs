@@ -37,6 +37,8 @@ pub struct Round<A: Wire> {
     pub first_draft: usize,
     /// The time of its decisions.
     pub now: Timestamp,
+    /// Without records, and with the memory of an earlier commit.
+    spare: Drafts,
 }
 
 /// One record of a round.
@@ -87,13 +89,20 @@ impl<A: Wire> Round<A> {
             drafts: Drafts::default(),
             first_draft: 0,
             now: Timestamp::default(),
+            spare: Drafts::default(),
         }
     }
 
     /// Everything to be written, when no round is in progress.
     pub fn take_drafts(&mut self) -> Drafts {
         self.first_draft = 0;
-        std::mem::take(&mut self.drafts)
+        std::mem::replace(&mut self.drafts, std::mem::take(&mut self.spare))
+    }
+
+    /// Takes the memory of records that are written, so that the next batches need not ask for as much again.
+    pub fn recycle(&mut self, mut written: Drafts) {
+        written.clear();
+        self.spare = written;
     }
 
     /// Brings the answers into the order of their records and clears the desk for the next round.

@@ -29,8 +29,13 @@ pub fn committed(metrics: &PartitionMetrics, outcomes: &[Outcome], took: Duratio
             }
         };
         counts[counted as usize] += 1;
-        let latency = Duration::from_millis(u64::try_from(now.0.saturating_sub(outcome.sent_at)).unwrap_or(0));
-        metrics.aggregate.command_latency.record(latency);
+    }
+    let upstream = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::SentHome);
+    let sent_at: Vec<Millis> = upstream.map(|outcome| outcome.sent_at).collect();
+    // Commands of one batch were mostly sent together.
+    for together in sent_at.chunk_by(Millis::eq) {
+        let latency = Duration::from_millis(u64::try_from(now.0.saturating_sub(together[0])).unwrap_or(0));
+        metrics.aggregate.command_latency.record_many(latency, together.len());
     }
     for counted in [Counted::Accepted, Counted::Rejected, Counted::Duplicate, Counted::DeadLettered] {
         metrics.aggregate.commands.of(counted).increment(counts[counted as usize]);

@@ -336,6 +336,9 @@ impl<A: Wire> Supervisor<A> {
                     committing.since.elapsed(),
                     (self.settings.clock)(),
                 );
+                if let Some(commit) = Arc::into_inner(committing.commit) {
+                    self.desk.round.borrow_mut().recycle(commit.records);
+                }
                 self.advance(context);
             }
             Err(error) if error.is_retriable() && self.stage == Stage::Running => {

@@ -20,12 +20,12 @@ pub fn encode_value<A: Wire>(
     event: &Recorded<A::Event>,
 ) {
     let mut object = Object::open(out);
-    object.text(EVENT_TYPE, A::event_type(&event.body));
-    object.text("aggregateId", aggregate_id.as_str());
+    object.word(EVENT_TYPE, A::event_type(&event.body));
+    object.word("aggregateId", aggregate_id.as_str());
     object.number("aggregateVersion", event.version.0);
     object.timestamp("timestamp", event.at);
-    object.text("correlationId", correlation_id.as_str());
-    object.text("causationId", event.command_id.as_str());
+    object.word("correlationId", correlation_id.as_str());
+    object.word("causationId", event.command_id.as_str());
     let mut data = object.object("data");
     A::write_event(&event.body, &mut data);
     data.close();
@@ -44,7 +44,7 @@ pub fn encode_headers<A: Wire>(
     write(AGGREGATE_TYPE.as_bytes(), Some(A::AGGREGATE_TYPE.as_bytes()));
     write(COMMAND_HASH.as_bytes(), Some(&hex(&event.command_hash)));
     if let Some(source) = source {
-        write(SOURCE.as_bytes(), Some(source.to_string().as_bytes()));
+        write(SOURCE.as_bytes(), Some(&source.text()));
     }
     for (name, value) in trace.headers() {
         write(name, value);

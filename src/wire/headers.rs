@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::json::push_number;
+
 /// Name and value; names are bytes, values may be null, and both may repeat.
 pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 
@@ -28,6 +30,19 @@ impl<'a> Source<'a> {
         let offset = parts.next()?.parse().ok()?;
         let partition = parts.next()?.parse().ok()?;
         Some(Source { topic: parts.next()?, partition, offset })
+    }
+
+    /// The text that [`Source::parse`] reads.
+    pub fn text(&self) -> Vec<u8> {
+        /// Two colons, and both numbers at their longest.
+        const REST: usize = 2 + 10 + 20;
+        let mut text = Vec::with_capacity(self.topic.len() + REST);
+        text.extend_from_slice(self.topic.as_bytes());
+        for number in [i64::from(self.partition), self.offset] {
+            text.push(b':');
+            push_number(&mut text, number.into(), 0);
+        }
+        text
     }
 }
 
@@ -90,6 +105,7 @@ mod tests {
     fn a_source_reads_as_it_is_written() {
         let source = Source { topic: "billing-engine.account.commands", partition: 2, offset: 41 };
         assert_eq!(source.to_string(), "billing-engine.account.commands:2:41");
+        assert_eq!(source.text(), source.to_string().as_bytes());
         assert_eq!(Source::parse(source.to_string().as_bytes()), Some(source));
         for bad in [&b""[..], b"t", b"t:1", b"t:x:1", b"t:1:", b"t:-1:1", b"\xff:1:1"] {
             assert_eq!(Source::parse(bad), None);

@@ -45,13 +45,13 @@ impl<'a> Reply<'a> {
     /// Appends the value of its record.
     pub fn encode_value(&self, out: &mut Vec<u8>) {
         let mut object = Object::open(out);
-        object.text("commandId", self.command_id.as_str());
-        object.text("commandType", self.command_type);
-        object.text("aggregateId", self.aggregate_id.as_str());
-        object.text("correlationId", self.correlation_id.as_str());
-        object.text("outcome", self.outcome.as_str());
+        object.word("commandId", self.command_id.as_str());
+        object.word("commandType", self.command_type);
+        object.word("aggregateId", self.aggregate_id.as_str());
+        object.word("correlationId", self.correlation_id.as_str());
+        object.word("outcome", self.outcome.as_str());
         if let Outcome::Rejected(rejection) = self.outcome {
-            object.text("code", rejection.code());
+            object.word("code", rejection.code());
             object.text("message", &rejection.to_string());
         }
         object.number("aggregateVersion", self.aggregate_version.0);

@@ -98,7 +98,9 @@ impl Drafts {
 
     /// Forgets all records, keeps the memory.
     pub fn clear(&mut self) {
-        self.truncate(0);
+        self.arena.bytes.clear();
+        self.arena.slots.clear();
+        self.targets.clear();
     }
 }
 

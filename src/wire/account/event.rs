@@ -26,8 +26,8 @@ pub(super) fn write(event: &AccountEvent, data: &mut Object<'_>) {
         AccountEvent::Created(created) => write_created(created, data),
         AccountEvent::BalanceChanged(posted) => write_balance_changed(posted, data),
         AccountEvent::StatusChanged(changed) => {
-            data.text("previousStatus", changed.previous_status.as_str());
-            data.text("newStatus", changed.new_status.as_str());
+            data.word("previousStatus", changed.previous_status.as_str());
+            data.word("newStatus", changed.new_status.as_str());
             data.text("reason", &changed.reason);
         }
         AccountEvent::LimitsChanged(changed) => {
@@ -42,9 +42,9 @@ pub(super) fn write(event: &AccountEvent, data: &mut Object<'_>) {
 fn write_created(created: &AccountCreated, data: &mut Object<'_>) {
     data.text("ownerId", &created.owner_id);
     data.text("ownerType", &created.owner_type);
-    data.text("accountType", created.account_type.as_str());
+    data.word("accountType", created.account_type.as_str());
     data.text("currency", created.currency.code());
-    data.text("status", created.status.as_str());
+    data.word("status", created.status.as_str());
     data.amount("balance", created.balance);
     data.optional_amount("minBalance", created.min_balance);
     data.optional_amount("maxBalance", created.max_balance);
@@ -55,7 +55,7 @@ fn write_balance_changed(posted: &BalanceChanged, data: &mut Object<'_>) {
     data.amount("previousBalance", posted.previous_balance);
     data.amount("newBalance", posted.new_balance);
     data.amount("changeAmount", posted.change_amount);
-    data.text("changeType", posted.change_type.as_str());
+    data.word("changeType", posted.change_type.as_str());
     data.text("reason", &posted.reason);
     data.text("currency", posted.currency.code());
     data.optional_text("reference", posted.reference.as_deref());
