@@ -12,14 +12,17 @@ mod aggregate_actor;
 mod attendance;
 mod batch;
 mod clerk;
+mod committing;
 mod desk;
 pub mod guard;
 mod inspect;
 pub mod lifecycle;
+mod mailbox;
 mod measures;
 pub mod placement;
 pub mod poison;
 mod recovery;
+mod refolding;
 mod round;
 mod routes;
 mod stock;
@@ -33,8 +36,9 @@ use crate::log::{Lane, PerLane, Spec};
 
 pub use clerk::{DEAD_LETTERS, REPLIES};
 pub use inspect::{Inspect, Inspection};
+pub use mailbox::{Kill, Release};
 pub use recovery::{Folded, fold};
-pub use supervisor::{Incarnation, Kill, Release, Report, Start, Supervisor};
+pub use supervisor::{Incarnation, Report, Start, Supervisor};
 
 /// Reads the time. The engine's clock in production, a simulated one in simulation.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

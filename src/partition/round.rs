@@ -4,21 +4,18 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use foldhash::HashMap;
-
 use super::Settings;
 use super::aggregate_actor::{Die, Process};
 use super::attendance::Attendance;
 use super::clerk::{Clerk, Entry};
 use super::desk::{Outcome, Round, Task, Verdict};
 use super::lifecycle::{End, Halt};
+use super::mailbox::Kill;
 use super::placement::partition_of;
 use super::poison::Suspicion;
-use super::recovery::Folded;
 use super::routes::Residence;
 use super::stock::Portion;
-use super::supervisor::{Kill, Supervisor};
-use crate::domain::ids::AggregateId;
+use super::supervisor::Supervisor;
 use crate::wire::{self, Reason, Request, Wire, message};
 
 /// Most records of one round: small enough that other partitions on the same thread are not kept waiting.
@@ -139,44 +136,6 @@ impl<A: Wire> Supervisor<A> {
             }
         }
         round.close()
-    }
-
-    /// Aggregates as the log has them, brought up to what is decided and waits for its commit.
-    pub(super) fn with_pending(
-        &self,
-        lost: &HashSet<AggregateId>,
-        folded: Folded<A>,
-    ) -> Result<HashMap<AggregateId, A>, End> {
-        let mut aggregates = folded.aggregates;
-        for id in lost {
-            aggregates.entry(id.clone()).or_insert_with(|| A::blank(&self.settings.rules));
-        }
-        let round = self.desk.round.borrow();
-        let events = round.drafts.iter().take(round.first_draft).filter(|d| d.topic == self.settings.spec.events);
-        for draft in events {
-            let Some((_, aggregate)) = aggregates.iter_mut().find(|(id, _)| draft.key == Some(id.as_str().as_bytes()))
-            else {
-                continue;
-            };
-            let event = wire::event::decode::<A>(draft.value, draft.headers.iter());
-            let applied = event
-                .map_err(|error| error.to_string())
-                .and_then(|event| aggregate.apply(&event.recorded).map_err(|unfit| unfit.to_string()));
-            if let Err(reason) = applied {
-                return Err(End::Halted(self.unreadable_draft(draft.key, reason)));
-            }
-        }
-        Ok(aggregates)
-    }
-
-    fn unreadable_draft(&self, key: Option<&[u8]>, reason: String) -> Halt {
-        Halt::History {
-            topic: self.settings.events_name().to_owned(),
-            partition: self.log.number(),
-            offset: -1,
-            aggregate: String::from_utf8_lossy(key.unwrap_or_default()).into_owned(),
-            reason,
-        }
     }
 }
 

@@ -1,0 +1,101 @@
+//! The one commit that is under way, and what is done while nothing is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::lifecycle::{End, Stage};
+use super::measures;
+use super::supervisor::{Supervisor, Work};
+use crate::log::{Commit, Error};
+use crate::wire::Wire;
+
+/// How often a partition looks at its idle positions and its lag.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// How long an idle partition leaves its offsets uncommitted: far below the seven days after which a broker
+/// forgets them.
+const RECOMMIT: Duration = Duration::from_secs(3600);
+/// Pause before a commit that the log could not take is tried again.
+const COMMIT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The commit that is under way.
+pub(super) struct Committing {
+    commit: Arc<Commit>,
+    batch: Batch,
+    since: Instant,
+}
+
+impl<A: Wire> Supervisor<A> {
+    pub(super) fn start_commit(&mut self, context: &mut Context<Self>) {
+        let next = self.batch.next_offsets();
+        let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
+        let records = self.desk.round.borrow_mut().take_drafts();
+        let commit = Arc::new(Commit { next_offsets: next, records });
+        self.send_commit(Committing { commit, batch, since: Instant::now() }, context);
+    }
+
+    fn send_commit(&mut self, committing: Committing, context: &mut Context<Self>) {
+        let answer = self.log.commit(committing.commit.clone());
+        self.committing = Some(committing);
+        context.spawn(wrap_future(answer).map(|answer, actor: &mut Self, context| actor.committed(answer, context)));
+    }
+
+    fn committed(&mut self, answer: Result<(), Error>, context: &mut Context<Self>) {
+        let Some(committing) = self.committing.take() else { return };
+        match answer {
+            Ok(()) => {
+                self.committed_at = Instant::now();
+                measures::committed(
+                    &self.metrics,
+                    &committing.batch.into_outcomes(),
+                    committing.since.elapsed(),
+                    (self.settings.clock)(),
+                );
+                if let Some(commit) = Arc::into_inner(committing.commit) {
+                    self.desk.round.borrow_mut().recycle(commit.records);
+                }
+                self.advance(context);
+            }
+            Err(error) if error.is_retriable() && self.stage == Stage::Running => {
+                tracing::warn!(partition = self.log.number(), %error, "commit not taken, trying it again");
+                self.committing = Some(Committing { ..committing });
+                context.run_later(COMMIT_BACKOFF, |actor, context| {
+                    if let Some(committing) = actor.committing.take() {
+                        actor.send_commit(committing, context);
+                    }
+                });
+            }
+            Err(error) => self.close(End::Log(error), context),
+        }
+    }
+
+    /// Idle positions pass control records, and no offset is left to expire.
+    pub(super) fn tick(&mut self, context: &mut Context<Self>) {
+        let idle = self.stage == Stage::Running && matches!(self.work, Work::None) && self.committing.is_none();
+        let moved = self.batch.next_offsets() != self.batch.start();
+        if idle && self.batch.records() == 0 && (moved || self.committed_at.elapsed() >= RECOMMIT) {
+            self.start_commit(context);
+        }
+        self.measure(context);
+        self.advance(context);
+    }
+
+    /// Looks at what the partition holds and how far it is behind.
+    fn measure(&mut self, context: &mut Context<Self>) {
+        self.metrics.actors.set(self.routes.live() as f64);
+        if let Some(stock) = &self.stock {
+            measures::backpressure(&self.metrics, stock);
+        }
+        let first = self.committing.as_ref().map_or(&self.batch, |committing| &committing.batch);
+        let (committed, oldest, now) = (first.start(), first.oldest(), (self.settings.clock)());
+        let metrics = self.metrics.clone();
+        context.spawn(wrap_future(self.log.ends()).map(move |ends: Result<_, Error>, _: &mut Self, _| match ends {
+            Ok(ends) => measures::lag(&metrics, committed, ends, oldest, now),
+            Err(error) => tracing::debug!(%error, "lag is not known"),
+        }));
+    }
+}

@@ -1,0 +1,101 @@
+//! What reaches a supervisor: its own beginning, a wake-up, and what the engine asks of it.
+
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WeakAddr};
+use tokio::sync::oneshot;
+
+use super::lifecycle::{End, Stage};
+use super::recovery;
+use super::supervisor::{Report, Supervisor};
+use crate::domain::ids::AggregateId;
+use crate::log::Signal;
+use crate::wire::Wire;
+
+/// Tells the supervisor that something changed, from any thread. A full mailbox needs no telling: whatever is
+/// in it makes the supervisor look.
+pub(super) fn wake<A: Wire>(context: &mut Context<Supervisor<A>>) -> Signal {
+    let supervisor: WeakAddr<Supervisor<A>> = context.address().downgrade();
+    Arc::new(move || {
+        if let Some(supervisor) = supervisor.upgrade() {
+            supervisor.try_send(Wake).ok();
+        }
+    })
+}
+
+impl<A: Wire> Actor for Supervisor<A> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        self.report(Report::Stage(Stage::Recovering));
+        let (log, settings, accepted, arrived) =
+            (self.log.clone(), self.settings.clone(), self.accepted, wake(context));
+        let recovering = async move { recovery::recover::<A>(&log, &settings, accepted, arrived).await };
+        context.spawn(wrap_future(recovering).map(|recovered, actor: &mut Self, context| {
+            actor.recovered(recovered, context);
+        }));
+    }
+}
+
+/// Something changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Wake;
+
+impl<A: Wire> Handler<Wake> for Supervisor<A> {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, context: &mut Context<Self>) {
+        self.advance(context);
+    }
+}
+
+/// Give the partition up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Release {
+    /// True when somebody else owns it already: what is decided is abandoned instead of committed.
+    pub lost: bool,
+    /// Answered when nothing of it is left.
+    pub released: oneshot::Sender<()>,
+}
+
+impl<A: Wire> Handler<Release> for Supervisor<A> {
+    type Result = ();
+
+    fn handle(&mut self, release: Release, context: &mut Context<Self>) {
+        self.releases.push(release.released);
+        if release.lost || self.stage == Stage::Recovering {
+            return self.close(End::Released, context);
+        }
+        self.enter(Stage::Draining);
+        self.advance(context);
+    }
+}
+
+/// Kill one actor that has commands in the next round.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Kill {
+    /// Picks the victim among the actors of the round, and whether it dies before its commands or after them.
+    pub lot: u64,
+    /// Answered with the victim. Whoever waits no longer wants nobody killed any more.
+    pub killed: oneshot::Sender<AggregateId>,
+}
+
+impl Kill {
+    /// True when the victim dies before it sees its commands.
+    pub(super) fn dies_before(&self) -> bool {
+        self.lot.is_multiple_of(2)
+    }
+}
+
+impl<A: Wire> Handler<Kill> for Supervisor<A> {
+    type Result = ();
+
+    fn handle(&mut self, kill: Kill, context: &mut Context<Self>) {
+        self.condemned.push(kill);
+        self.advance(context);
+    }
+}
