@@ -62,7 +62,16 @@ pub async fn recover<A: Wire>(
             highest_source: *folded.highest_source.of(lane),
             accepted: *accepted.of(lane),
         };
-        *from.of_mut(lane) = starting_offset(evidence).map_err(End::Halted)?;
+        let start = starting_offset(evidence).map_err(End::Halted)?;
+        if evidence.accepted.is_some_and(|accepted| accepted != start) {
+            tracing::warn!(
+                topic = evidence.topic,
+                partition = evidence.partition,
+                start,
+                "no offset needs to be accepted"
+            );
+        }
+        *from.of_mut(lane) = start;
     }
     if Lane::ALL.into_iter().any(|lane| inputs.of(lane).committed != Some(*from.of(lane))) {
         log.commit(Arc::new(Commit { next_offsets: from, records: Drafts::default() })).await?;
