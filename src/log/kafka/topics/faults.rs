@@ -134,14 +134,18 @@ impl Configured<'_> {
                     self.retention(faults, self.desired.events_retention.as_millis());
                 }
             }
-            Role::Inbox if expires && !compacts => {
-                self.retention(faults, self.row.retention.unwrap_or_default().as_millis());
+            Role::Inbox => {
+                if compacts {
+                    faults.add_override("cleanup.policy", policy, "delete");
+                }
+                // Also of one that only compacts: once that is mended, it expires.
+                if compacts || expires {
+                    self.retention(faults, self.row.retention.unwrap_or_default().as_millis());
+                }
             }
-            Role::Commands | Role::Inbox | Role::Answers if compacts => {
-                faults.add_override("cleanup.policy", policy, "delete");
-            }
+            Role::Commands | Role::Answers if compacts => faults.add_override("cleanup.policy", policy, "delete"),
             Role::Latest if expires => faults.add_override("cleanup.policy", policy, "compact"),
-            Role::Commands | Role::Inbox | Role::Answers | Role::Latest => {}
+            Role::Commands | Role::Answers | Role::Latest => {}
         }
     }
 
@@ -225,6 +229,12 @@ mod tests {
             ("account.events", 1, &[("max.message.bytes", "99999999")], &[]),
             ("account.inbox", 1, &[("retention.ms", "604800000")], &["retention.ms"]),
             ("account.inbox", 1, &[("cleanup.policy", "compact,delete")], &["cleanup.policy"]),
+            (
+                "account.inbox",
+                1,
+                &[("cleanup.policy", "compact"), ("retention.ms", "604800000")],
+                &["cleanup.policy", "retention.ms"],
+            ),
             ("account.commands", 1, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
             ("account.commands", 1, &[("retention.ms", "1000")], &[]),
             ("dead-letters.redriven", 1, &[("cleanup.policy", "delete")], &["cleanup.policy"]),
