@@ -134,7 +134,12 @@ impl<A: Wire> Engine<A> {
                 biased;
                 change = ownership.recv() => match change {
                     Some(Ownership::Failed(error)) => break Err(Error::Membership(error)),
-                    Some(change) => self.owner_changed(change),
+                    Some(change) => {
+                        if matches!(change, Ownership::Revoked { lost: true, .. }) {
+                            self.health.membership(Membership::Joining);
+                        }
+                        self.owner_changed(change);
+                    }
                     None => break Err(Error::Membership(log::Error::Closed)),
                 },
                 Some((incarnation, report)) = self.reports.recv() => self.reported(incarnation, report)?,

@@ -1,9 +1,11 @@
 //! `account`: one account, folded from the log.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::{Failure, Output, reach, setup};
 use crate::config::Config;
@@ -14,6 +16,7 @@ use crate::engine::ACCOUNTS;
 use crate::log::{Client, Record};
 use crate::partition::placement::partition_of;
 use crate::wire;
+use crate::wire::json::{self, Unknown};
 
 /// `account`
 #[derive(Subcommand, Debug)]
@@ -46,7 +49,9 @@ pub fn account(command: &Command, config: &Config, output: Output) -> Result<Exi
         let history = History::read(client.as_ref(), config, &id).await?;
         match command {
             Command::Show(_) => output.object(&history.shown(&id)?, || history.table(&id)),
-            Command::History(_) => output.list(&history.events, &["version", "time", "event", "data"], row),
+            Command::History(_) => {
+                output.list(&history.events, &["version", "time", "event", "data"], |event| row(event))
+            }
         }
     })?;
     Ok(ExitCode::SUCCESS)
@@ -55,7 +60,7 @@ pub fn account(command: &Command, config: &Config, output: Output) -> Result<Exi
 /// The events of one account, as they lie on the log, and their fold.
 struct History {
     account: Account,
-    events: Vec<serde_json::Value>,
+    events: Vec<Box<RawValue>>,
 }
 
 impl History {
@@ -86,6 +91,7 @@ impl History {
             .map_err(|error| broken(error.to_string()))?;
         self.account.apply(&event.recorded).map_err(|unfit| broken(unfit.to_string()))?;
         let value = record.value.unwrap_or_default();
+        // As it was written: a number of any length stays what it is.
         self.events.push(serde_json::from_slice(value).map_err(|error| broken(error.to_string()))?);
         Ok(())
     }
@@ -153,10 +159,19 @@ impl Shown {
     }
 }
 
-fn row(event: &serde_json::Value) -> Vec<String> {
-    let text = |field: &str| event[field].as_str().map_or_else(|| event[field].to_string(), str::to_owned);
-    let data = event["data"].as_object().into_iter().flatten();
-    let data =
-        data.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-    vec![text("aggregateVersion"), text("timestamp"), text("eventType"), data.collect::<Vec<_>>().join(" ")]
+/// Version, time, type and data of an event, for people.
+fn row(event: &RawValue) -> Vec<String> {
+    const NAMES: [&str; 4] = ["aggregateVersion", "timestamp", "eventType", "data"];
+    let text = |sent: &str| json::string(sent).map_or_else(|| sent.to_owned(), Cow::into_owned);
+    // It was decoded before, so neither can fail.
+    let fields = json::fields("the event", event.get(), NAMES, Unknown::Ignored).into_iter().flatten();
+    let cells = fields.map(|field| match field.sent().unwrap_or_default() {
+        data if data.starts_with('{') => {
+            let mut members = Vec::new();
+            json::members("data", data, |name, value| members.push(format!("{name}={}", text(value)))).ok();
+            members.join(" ")
+        }
+        scalar => text(scalar),
+    });
+    cells.collect()
 }

@@ -123,6 +123,8 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
         Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &requests) };
     let openings: Vec<Sent> = load.openings().collect();
     let mut sent = director.send(&load, openings, false).await?;
+    // Who is to be killed must be at work: before that the engine may not even have joined.
+    director.wait_until_under_way(0).await?;
     let commands: Vec<Sent> = (0..args.commands).map(|_| load.next_command()).collect();
     sent.extend(director.send(&load, commands, true).await?);
     director.wait_until_under_way(0).await?;
@@ -177,11 +179,12 @@ impl Director<'_> {
     async fn send(&mut self, load: &Load, commands: Vec<Sent>, with_kills: bool) -> Result<Vec<Sent>, Failure> {
         let total = commands.len() as u64;
         for (number, batch) in commands.chunks(BATCH).enumerate() {
+            if with_kills {
+                // Asked for before the commands are there: whoever is condemned dies with them, the last ones too.
+                self.killer.kill_as_far_as((number * BATCH + batch.len()) as u64, total).await;
+            }
             self.observer.sending(batch);
             self.client.append(load.records(batch)).await?;
-            if with_kills {
-                self.killer.kill_as_far_as((number * BATCH) as u64, total).await;
-            }
             self.wait_until_under_way(WINDOW).await?;
         }
         Ok(commands)

@@ -140,9 +140,9 @@ pub enum Ownership {
     Assigned(Vec<u32>),
     /// These are not, once `done` is answered; what is open of them is committed or abandoned first.
     Revoked {
-        /// The partitions to give up.
+        /// The partitions to give up; none when membership is lost and nothing was owned.
         partitions: Vec<u32>,
-        /// True when somebody else may own them already: nothing can be committed any more.
+        /// True when membership is lost, and somebody else may own them already: nothing can be committed any more.
         lost: bool,
         /// Answered, or dropped, when they are closed.
         done: oneshot::Sender<()>,

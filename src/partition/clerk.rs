@@ -6,7 +6,7 @@ use crate::domain::ids::Version;
 use crate::log::{Drafts, HeaderIter, Lane, PerLane, Record, Topic};
 use crate::wire::dead_letter::{Failed, Reason};
 use crate::wire::message::{self, SentHome};
-use crate::wire::{self, Outcome, Reply, Request, Source, Trace, Wire};
+use crate::wire::{self, Headers, Outcome, Reply, Request, Source, Trace, Wire};
 
 use super::Settings;
 
@@ -15,6 +15,9 @@ pub const REPLIES: Topic = Topic("replies");
 /// Where what cannot be read or decided goes.
 pub const DEAD_LETTERS: Topic = Topic("dead-letters");
 
+/// Bytes that are left of the key of a message that would not fit: with the largest command it does then.
+const LONGEST_CARRIED_KEY: usize = 1024;
+
 /// Writes drafts for one partition.
 pub struct Clerk {
     partition: u32,
@@ -22,7 +25,7 @@ pub struct Clerk {
     inbox: Topic,
     lanes: PerLane<String>,
     event_bytes: usize,
-    dead_letter_bytes: usize,
+    carried_bytes: usize,
 }
 
 /// A record, and where what it causes is written.
@@ -44,7 +47,7 @@ impl Clerk {
             inbox: settings.spec.inbox,
             lanes: PerLane::from_fn(|lane| settings.topic_name(lane).to_owned()),
             event_bytes: settings.event_bytes,
-            dead_letter_bytes: settings.dead_letter_bytes,
+            carried_bytes: settings.carried_bytes,
         }
     }
 
@@ -102,7 +105,7 @@ impl Clerk {
         let SentHome { key, value, headers, origin } =
             self.origin(entry).unwrap_or_else(|_| self.arrived(entry.lane, entry.record));
         let failed = Failed { key, value, headers, source: origin, timestamp: entry.record.timestamp, reason, error };
-        let letter = failed.letter(self.dead_letter_bytes);
+        let letter = failed.letter(self.carried_bytes);
         entry.drafts.push(DEAD_LETTERS, self.partition, None, |draft| {
             if let Some(key) = letter.key {
                 draft.key(key);
@@ -118,16 +121,25 @@ impl Clerk {
 
     /// Sends a command to the partition its aggregate lives in, with everything upstream sent.
     pub fn send_home<C>(&self, entry: &mut Entry<'_>, request: &Request<C>, home: u32) -> Result<(), message::Error> {
-        let origin = self.origin(entry)?;
+        let key = request.aggregate_id.as_str().as_bytes();
+        let message = self.origin(entry)?;
+        if message.size(key) <= self.carried_bytes {
+            self.post(entry, home, key, &message);
+        } else {
+            self.post(entry, home, key, &message.lean(LONGEST_CARRIED_KEY));
+        }
+        Ok(())
+    }
+
+    fn post<'a>(&self, entry: &mut Entry<'_>, home: u32, key: &[u8], message: &SentHome<'a, impl Headers<'a>>) {
         // The command keeps its age: latency is measured from when upstream wrote it.
         entry.drafts.push(self.inbox, home, Some(entry.record.timestamp), |draft| {
-            draft.key(request.aggregate_id.as_str().as_bytes());
-            if let Some(value) = origin.value {
+            draft.key(key);
+            if let Some(value) = message.value {
                 draft.value(value);
             }
-            origin.encode_headers(|name, value| draft.header(name, value));
+            message.encode_headers(|name, value| draft.header(name, value));
         });
-        Ok(())
     }
 
     /// The record as upstream wrote it, also when it came by the inbox.

@@ -24,29 +24,44 @@ pub struct Evidence<'a> {
 
 /// The next offset to read.
 ///
-/// Lost or moved offsets never lose or double money: there is no automatic reset. What the operator accepts
-/// overrides what the events say, but not the bounds of the log.
+/// Lost or moved offsets never lose or double money: there is no automatic reset. What the operator accepts stands in
+/// for an offset that is lost or cannot be trusted, never for one that can: it stays in the arguments of an engine
+/// that is started again and again. It overrides what the events say, but not the bounds of the log.
 ///
 /// # Errors
 /// The [`Halt`] that names the gap.
 pub fn starting_offset(evidence: Evidence<'_>) -> Result<Offset, Halt> {
     let Evidence { group, topic, partition, input: Input { committed, start, end }, highest_source, .. } = evidence;
     let (group, topic) = (group.to_owned(), topic.to_owned());
-    let Some(offset) = evidence.accepted.or(committed) else {
-        return if evidence.has_events {
+    match (committed, evidence.accepted) {
+        (None, None) if evidence.has_events => {
             Err(Halt::OffsetLost { group, topic, partition, start, end, highest_source })
-        } else {
-            Ok(start)
-        };
-    };
-    if !(start..=end).contains(&offset) {
-        return Err(Halt::OffsetOutside { group, topic, partition, committed: offset, start, end });
-    }
-    match highest_source {
-        Some(highest_source) if offset <= highest_source && evidence.accepted.is_none() => {
-            Err(Halt::OffsetMovedBack { group, topic, partition, committed: offset, highest_source })
         }
-        _ => Ok(offset),
+        (None, None) => Ok(start),
+        (None, Some(accepted)) => inside(&evidence, accepted),
+        (Some(committed), None) => trusted(&evidence, committed),
+        (Some(committed), Some(accepted)) => trusted(&evidence, committed).or_else(|_| inside(&evidence, accepted)),
+    }
+}
+
+fn inside(evidence: &Evidence<'_>, offset: Offset) -> Result<Offset, Halt> {
+    let Evidence { group, topic, partition, input: Input { start, end, .. }, .. } = *evidence;
+    if (start..=end).contains(&offset) {
+        return Ok(offset);
+    }
+    let (group, topic) = (group.to_owned(), topic.to_owned());
+    Err(Halt::OffsetOutside { group, topic, partition, committed: offset, start, end })
+}
+
+fn trusted(evidence: &Evidence<'_>, committed: Offset) -> Result<Offset, Halt> {
+    let Evidence { group, topic, partition, highest_source, .. } = *evidence;
+    let committed = inside(evidence, committed)?;
+    match highest_source {
+        Some(highest_source) if committed <= highest_source => {
+            let (group, topic) = (group.to_owned(), topic.to_owned());
+            Err(Halt::OffsetMovedBack { group, topic, partition, committed, highest_source })
+        }
+        _ => Ok(committed),
     }
 }
 
@@ -99,5 +114,13 @@ mod tests {
         assert!(matches!(starting_offset(evidence(Some(49))), Err(Halt::OffsetMovedBack { highest_source: 49, .. })));
         let accepted = Evidence { accepted: Some(20), ..evidence(Some(49)) };
         assert_eq!(starting_offset(accepted), Ok(20));
+    }
+
+    #[test]
+    fn what_an_operator_accepted_once_does_not_rewind_a_group_that_has_gone_on() {
+        let again = Evidence { accepted: Some(20), ..evidence(Some(80)) };
+        assert_eq!(starting_offset(again), Ok(80));
+        let without_events = Evidence { has_events: false, highest_source: None, accepted: Some(20), ..evidence(None) };
+        assert_eq!(starting_offset(without_events), Ok(20));
     }
 }

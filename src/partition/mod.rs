@@ -60,8 +60,8 @@ pub struct Settings {
     pub message_bytes: usize,
     /// Most bytes of an event: key, value and headers.
     pub event_bytes: usize,
-    /// Most bytes of a dead letter: key, value and headers.
-    pub dead_letter_bytes: usize,
+    /// Most bytes of what carries a record of upstream, a dead letter or a message home: key, value and headers.
+    pub carried_bytes: usize,
     /// Tells the time.
     pub clock: Clock,
     group: Arc<str>,
@@ -80,7 +80,7 @@ impl Settings {
             batch_bytes: 8 << 20,
             message_bytes: 10 << 20,
             event_bytes: EVENT_TOPIC_BYTES - BATCH_OVERHEAD,
-            dead_letter_bytes: DEAD_LETTER_TOPIC_BYTES - BATCH_OVERHEAD,
+            carried_bytes: CARRYING_TOPIC_BYTES - BATCH_OVERHEAD,
             clock,
             group: format!("{prefix}-{}", spec.group).into(),
             events: spec.events.full_name(prefix).into(),
@@ -106,8 +106,8 @@ impl Settings {
 
 /// `max.message.bytes` of the event topics.
 const EVENT_TOPIC_BYTES: usize = 10_485_760;
-/// `max.message.bytes` of the dead letters.
-const DEAD_LETTER_TOPIC_BYTES: usize = 12_582_912;
+/// `max.message.bytes` of inbox and dead letters.
+const CARRYING_TOPIC_BYTES: usize = 12_582_912;
 /// The topic's limit holds for a record batch: its header of 61 bytes, and at most some varints around the
 /// one record in it.
 const BATCH_OVERHEAD: usize = 1_024;

@@ -80,7 +80,16 @@ fn starting_offsets<A>(
             highest_source: *folded.highest_source.of(lane),
             accepted: *accepted.of(lane),
         };
-        *from.of_mut(lane) = starting_offset(evidence)?;
+        let start = starting_offset(evidence)?;
+        if evidence.accepted.is_some_and(|accepted| accepted != start) {
+            tracing::warn!(
+                topic = evidence.topic,
+                partition = evidence.partition,
+                start,
+                "no offset needs to be accepted"
+            );
+        }
+        *from.of_mut(lane) = start;
     }
     Ok(from)
 }

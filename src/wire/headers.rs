@@ -81,7 +81,7 @@ impl<'a> Trace<'a> {
     }
 
     /// Its headers.
-    pub fn headers(self) -> impl Iterator<Item = Header<'a>> {
+    pub fn headers(self) -> impl Headers<'a> {
         [(Self::PARENT, self.parent), (Self::STATE, self.state)].into_iter().filter(|(_, value)| value.is_some())
     }
 }
@@ -90,11 +90,15 @@ impl<'a> Trace<'a> {
 pub fn record_size<'a>(key: Option<&[u8]>, value: Option<&[u8]>, headers: impl Iterator<Item = Header<'a>>) -> usize {
     /// The batch's own header, then attributes and every number of the record at its longest.
     const BATCH_AND_RECORD: usize = 61 + 1 + 10 + 6 * 5;
-    /// Two lengths.
-    const HEADER: usize = 2 * 5;
     let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
-    let headers: usize = headers.map(|(name, value)| HEADER + name.len() + len(value)).sum();
+    let headers: usize = headers.map(|(name, value)| header_size(name, value)).sum();
     BATCH_AND_RECORD + len(key) + len(value) + headers
+}
+
+/// The most bytes that a header adds to its record.
+pub fn header_size(name: &[u8], value: Option<&[u8]>) -> usize {
+    const LENGTHS: usize = 2 * 5;
+    LENGTHS + name.len() + value.map_or(0, <[u8]>::len)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Messages of the engine to itself, in inboxes: for now a command that arrived on the wrong partition and is
 //! sent home.
 //!
-//! Value and headers of the command stay as they were. Before them stand the engine's own headers, in a fixed
+//! Value and headers of the command stay as they were, unless they would not fit the inbox. Before them stand the engine's own headers, in a fixed
 //! order, so that nothing that upstream wrote can be taken for one of them. The key of the record is the
 //! aggregate id; the one it had, which may be null, is in a header.
 
 use super::ENGINE_VERSION;
-use super::headers::{Headers, Source};
+use super::headers::{Headers, Source, Trace, header_size, record_size};
 use super::json::shown;
 
 const FORMAT: &str = "billing.message.format";
@@ -58,6 +58,21 @@ impl<'a, H: Headers<'a>> SentHome<'a, H> {
         for (name, value) in self.headers.clone() {
             write(name, value);
         }
+    }
+
+    /// Bytes of the message under this key, as [`record_size`] counts them.
+    pub fn size(&self, key: &[u8]) -> usize {
+        let mut size = record_size(Some(key), self.value, std::iter::empty());
+        self.encode_headers(|name, value| size += header_size(name, value));
+        size
+    }
+
+    /// What is left of a message that would not fit its topic: the headers that no decision needs are left out, and
+    /// of the key what is beyond `longest_key`. Only a dead letter would show them again.
+    pub fn lean(self, longest_key: usize) -> SentHome<'a, impl Headers<'a>> {
+        let SentHome { key, value, headers, origin } = self;
+        let key = key.map(|key| &key[..key.len().min(longest_key)]);
+        SentHome { key, value, headers: Trace::of(headers).headers(), origin }
     }
 
     /// The command in a message of these headers.

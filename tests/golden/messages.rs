@@ -58,6 +58,18 @@ fn a_command_comes_home_as_upstream_wrote_it() {
 }
 
 #[test]
+fn a_message_that_would_not_fit_goes_without_what_no_decision_needs() {
+    let (bulk, key) = (vec![b'v'; 100_000], vec![b'k'; 100_000]);
+    let headers = [(&b"x"[..], Some(&bulk[..])), (b"traceparent", Some(b"00-4bf9-01"))];
+    let sent = SentHome { key: Some(&key), value: Some(b"{}"), headers: headers.into_iter(), origin: ORIGIN };
+    assert!(sent.size(b"acc-1") > 200_000);
+    let lean = sent.lean(9);
+    assert!(lean.size(b"acc-1") < 1_000);
+    assert_eq!((lean.key, lean.value, lean.origin), (Some(&b"kkkkkkkkk"[..]), Some(&b"{}"[..]), ORIGIN));
+    assert_eq!(lean.headers.collect::<Vec<_>>(), headers[1..]);
+}
+
+#[test]
 fn a_message_that_cannot_be_read_says_what_it_needs() {
     let read = |index: usize, text: Option<&str>| {
         let mut record = Record::parse(&fixture("messages", "command.record"));

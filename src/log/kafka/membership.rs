@@ -137,10 +137,17 @@ impl Member {
                 End::Broken(error) => {
                     warn!(group = self.group, %error, "the member of the group is unusable, joining anew; does another \
                           engine run with the same instance_id?");
+                    self.lost();
                     self.pause(REPLACE_AFTER);
                 }
             }
         }
+    }
+
+    /// Who owned nothing is no member any more, too.
+    fn lost(&self) {
+        let (done, _) = oneshot::channel();
+        self.ownership.send(Ownership::Revoked { partitions: Vec::new(), lost: true, done }).ok();
     }
 
     fn commands(&self) -> &str {

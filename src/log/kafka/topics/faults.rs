@@ -134,14 +134,18 @@ impl Configured<'_> {
                     self.retention(faults, self.desired.events_retention.as_millis());
                 }
             }
-            Role::Inbox if expires && !compacts => {
-                self.retention(faults, self.row.retention.unwrap_or_default().as_millis());
+            Role::Inbox => {
+                if compacts {
+                    faults.add_override("cleanup.policy", policy, "delete");
+                }
+                // Also of one that only compacts: once that is mended, it expires.
+                if compacts || expires {
+                    self.retention(faults, self.row.retention.unwrap_or_default().as_millis());
+                }
             }
-            Role::Commands | Role::Inbox | Role::Answers if compacts => {
-                faults.add_override("cleanup.policy", policy, "delete");
-            }
+            Role::Commands | Role::Answers if compacts => faults.add_override("cleanup.policy", policy, "delete"),
             Role::Latest if expires => faults.add_override("cleanup.policy", policy, "compact"),
-            Role::Commands | Role::Inbox | Role::Answers | Role::Latest => {}
+            Role::Commands | Role::Answers | Role::Latest => {}
         }
     }
 
@@ -216,7 +220,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_found() {
-        let cases: &[(&str, u32, &[(&str, &str)], &[&str])] = &[
+        type Case<'a> = (&'a str, u32, &'a [(&'a str, &'a str)], &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
             ("account.events", 1, &[("min.compaction.lag.ms", "0")], &["min.compaction.lag.ms"]),
             ("account.events", 1, &[("cleanup.policy", "delete"), ("retention.ms", "1")], &["retention.ms"]),
             ("account.events", 1, &[("cleanup.policy", "delete"), ("retention.bytes", "9")], &["retention.bytes"]),
@@ -225,6 +230,12 @@ mod tests {
             ("account.events", 1, &[("max.message.bytes", "99999999")], &[]),
             ("account.inbox", 1, &[("retention.ms", "604800000")], &["retention.ms"]),
             ("account.inbox", 1, &[("cleanup.policy", "compact,delete")], &["cleanup.policy"]),
+            (
+                "account.inbox",
+                1,
+                &[("cleanup.policy", "compact"), ("retention.ms", "604800000")],
+                &["cleanup.policy", "retention.ms"],
+            ),
             ("account.commands", 1, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
             ("account.commands", 1, &[("retention.ms", "1000")], &[]),
             ("dead-letters.redriven", 1, &[("cleanup.policy", "delete")], &["cleanup.policy"]),
