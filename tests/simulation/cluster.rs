@@ -213,6 +213,10 @@ impl Cluster {
     async fn revoke(&self, life: Life, partitions: Vec<u32>, lost: bool) -> bool {
         let (done, answered) = oneshot::channel();
         self.world.state().tell(life, Ownership::Revoked { partitions, lost, done });
+        if lost {
+            // Whoever lost its membership joins again, and is told so even when nothing is left for it.
+            self.world.state().tell(life, Ownership::Assigned(Vec::new()));
+        }
         timeout(Duration::from_secs(30), answered).await.is_ok_and(|answer| answer.is_ok())
     }
 
