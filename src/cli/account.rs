@@ -44,6 +44,7 @@ pub fn account(command: &Command, config: &Config, output: Output) -> Result<Exi
     let (Command::Show(args) | Command::History(args)) = command;
     let id = AggregateId::parse(&args.id)
         .map_err(|error| Failure::failed("INVALID_ID", format!("{:?} is no account id: it {error}", args.id)))?;
+    args.reach.must_exist()?;
     let client = args.reach.client(config)?;
     reach::block_on(&args.reach.within, async {
         let history = History::read(client.as_ref(), config, &id).await?;

@@ -39,7 +39,11 @@ impl Failure {
 
     /// Exit code 2: the arguments make no sense.
     pub fn usage(error: &clap::Error) -> Self {
-        Failure { exit: 2, code: "USAGE", message: error.to_string().trim_end().to_owned() }
+        Failure {
+            exit: 2,
+            code: "USAGE",
+            message: error.to_string().trim_end().trim_start_matches("error: ").to_owned(),
+        }
     }
 
     /// Exit code 78: the configuration, all of its faults.

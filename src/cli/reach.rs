@@ -31,12 +31,23 @@ pub struct Reach {
     /// How long to try.
     #[command(flatten)]
     pub within: Within,
-    /// Read the embedded log of this directory (as kept by `demo --dir`) instead of Kafka
+    /// Use the embedded log of this directory (as kept by `demo --dir`) instead of Kafka
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
 impl Reach {
+    /// Looking at an embedded log must not make one.
+    ///
+    /// # Errors
+    /// There is none in the directory.
+    pub fn must_exist(&self) -> Result<(), Failure> {
+        match &self.dir {
+            Some(dir) if !dir.is_dir() => Err(Failure::not_found(format!("there is no directory {}", dir.display()))),
+            _ => Ok(()),
+        }
+    }
+
     /// A client of that log.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::log::kafka::{self, Change, Description, Fault, Presence};
 /// `topics`
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Create what is missing, add what prevents loss; every other override stays
+    /// Create what is missing, add what prevents loss; every other override stays. Exit code 78 when a fault is left
     Ensure(Within),
     /// Name everything that could lose events or stop the engine; exit code 78 when there is something
     Check(Within),
@@ -30,17 +30,19 @@ pub fn topics(command: &Command, config: &Config, output: Output) -> Result<Exit
     let admin = setup::topics_admin(config, &setup::kafka_settings(config), within.timeout());
     match command {
         Command::Ensure(_) => {
-            let changes = reach::block_on(within, async { Ok(admin.ensure().await?) })?;
-            output.object(&json!({ "changes": changes.iter().map(change_json).collect::<Vec<_>>() }), || {
-                changes_text(&changes)
-            })?;
-            Ok(ExitCode::SUCCESS)
+            let (changes, faults) =
+                reach::block_on(within, async { Ok((admin.ensure().await?, admin.check().await?)) })?;
+            let changed: Vec<_> = changes.iter().map(change_json).collect();
+            let left: Vec<_> = faults.iter().map(fault_json).collect();
+            let report = json!({ "ok": faults.is_empty(), "changes": changed, "faults": left });
+            output.object(&report, || ensured_text(&changes, &faults))?;
+            Ok(verdict(&faults))
         }
         Command::Check(_) => {
             let faults = reach::block_on(within, async { Ok(admin.check().await?) })?;
             let found: Vec<_> = faults.iter().map(fault_json).collect();
             output.object(&json!({ "ok": faults.is_empty(), "faults": found }), || faults_text(&faults))?;
-            Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD_CONFIGURATION) })
+            Ok(verdict(&faults))
         }
         Command::Describe(_) => {
             let topics = reach::block_on(within, async { Ok(admin.describe().await?) })?;
@@ -65,6 +67,16 @@ pub fn ensure_now(config: &Config, settings: &kafka::Settings, within: &Within) 
     let admin = setup::topics_admin(config, settings, within.timeout());
     reach::block_on(within, async { Ok(admin.ensure().await?) })?;
     Ok(())
+}
+
+/// Topics with faults are a configuration that cannot work.
+fn verdict(faults: &[Fault]) -> ExitCode {
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD_CONFIGURATION) }
+}
+
+fn ensured_text(changes: &[Change], faults: &[Fault]) -> String {
+    let changes = changes_text(changes);
+    if faults.is_empty() { changes } else { format!("{changes}\n\nonly a person can mend:\n{}", faults_text(faults)) }
 }
 
 fn change_json(change: &Change) -> serde_json::Value {
