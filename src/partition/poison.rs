@@ -96,7 +96,10 @@ mod tests {
     fn what_lies_behind_the_suspected_batch_is_not_suspected() {
         let mut suspicion = Suspicion::default();
         suspicion.strike(batch(7, 4));
-        assert_eq!((suspicion.bound(at(7)), suspicion.bound(at(10)), suspicion.bound(at(11))), (Some(4), Some(4), None));
+        assert_eq!(
+            (suspicion.bound(at(7)), suspicion.bound(at(10)), suspicion.bound(at(11))),
+            (Some(4), Some(4), None)
+        );
         suspicion.strike(batch(7, 4));
         suspicion.strike(batch(11, 4));
         suspicion.strike(batch(11, 4));

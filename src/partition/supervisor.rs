@@ -417,6 +417,15 @@ impl<A: Wire> Supervisor<A> {
     }
 }
 
+impl<A: Wire> Drop for Supervisor<A> {
+    /// A panic that nobody caught takes the supervisor with it: the engine has to hear of that too.
+    fn drop(&mut self) {
+        if self.stage != Stage::Closed {
+            self.report(Report::Ended(End::Panicked { batch: self.batch.id() }));
+        }
+    }
+}
+
 /// Tells the supervisor that something changed, from any thread. A full mailbox needs no telling: whatever is
 /// in it makes the supervisor look.
 fn wake<A: Wire>(context: &mut Context<Supervisor<A>>) -> Signal {

@@ -233,8 +233,10 @@ impl<'a> Audit<'a> {
                 }
                 Moment::Moved { partition, to, transaction, .. } => {
                     let from = standing.insert(*partition, PerLane::from_fn(|lane| Some(*to.of(lane))));
-                    let consumed: BTreeSet<_> =
-                        Lane::ALL.into_iter().flat_map(|lane| self.between(*partition, lane, from, *to.of(lane))).collect();
+                    let consumed: BTreeSet<_> = Lane::ALL
+                        .into_iter()
+                        .flat_map(|lane| self.between(*partition, lane, from, *to.of(lane)))
+                        .collect();
                     let records = self.broker.records_of(*transaction);
                     let answers = records.filter(|((topic, _), _)| *topic != ACCOUNTS.events);
                     let answered: BTreeSet<_> = answers.filter_map(|(_, record)| record.header(TRACE)).collect();
@@ -271,7 +273,10 @@ impl<'a> Audit<'a> {
                     owners.insert(*partition, *handle);
                 }
                 Moment::Moved { partition, handle, .. } if owners.get(partition) != Some(handle) => {
-                    faults.push(format!("handle {handle} wrote to {partition} after {:?} took over", owners.get(partition)));
+                    faults.push(format!(
+                        "handle {handle} wrote to {partition} after {:?} took over",
+                        owners.get(partition)
+                    ));
                 }
                 Moment::Moved { .. } | Moment::Tampered { .. } => {}
             }

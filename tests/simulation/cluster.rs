@@ -41,10 +41,16 @@ pub struct Cluster {
 
 /// Where one node after the other lives.
 enum Place {
-    Vacant { until: Instant },
+    Vacant {
+        until: Instant,
+    },
     Taken(Node),
     /// It sleeps, and its partitions went to others.
-    Asleep { node: Node, until: Instant, lost: Vec<u32> },
+    Asleep {
+        node: Node,
+        until: Instant,
+        lost: Vec<u32>,
+    },
 }
 
 fn lock(owners: &Owners) -> MutexGuard<'_, BTreeMap<u32, Life>> {
@@ -119,7 +125,8 @@ impl Cluster {
     pub async fn shut_down(self) -> Result<Traffic, String> {
         for place in self.places {
             if let Place::Taken(node) = place {
-                let ended = timeout(DEADLINE, node.shut_down()).await.map_err(|_| "shutdown takes for ever".to_owned())?;
+                let ended =
+                    timeout(DEADLINE, node.shut_down()).await.map_err(|_| "shutdown takes for ever".to_owned())?;
                 ended.map_err(|error| error.to_string())?;
             }
         }
@@ -132,9 +139,9 @@ impl Cluster {
         let state = self.world.state();
         let consumed = (0..self.setup.partitions).all(|partition| {
             let committed = state.broker.committed(partition);
-            Lane::ALL.into_iter().all(|lane| {
-                *committed.of(lane) == Some(state.broker.bounds((ACCOUNTS.topic(lane), partition)).end)
-            })
+            Lane::ALL
+                .into_iter()
+                .all(|lane| *committed.of(lane) == Some(state.broker.bounds((ACCOUNTS.topic(lane), partition)).end))
         });
         drop(state);
         awake && owned && consumed && self.nodes().all(Node::is_ready)

@@ -161,8 +161,7 @@ impl Weather {
         let step = Step::ALL[(seed / 2) as usize % Step::ALL.len()];
         let when = if seed.is_multiple_of(2) { When::Before } else { When::After };
         let mut rate = |rates: &[f64]| rates.choose(&mut dice).copied().unwrap_or_default();
-        let (crash, aborted, unknown) =
-            (rate(&[0.0, 0.001, 0.004]), rate(&[0.0, 0.05, 0.3]), rate(&[0.0, 0.03, 0.15]));
+        let (crash, aborted, unknown) = (rate(&[0.0, 0.001, 0.004]), rate(&[0.0, 0.05, 0.3]), rate(&[0.0, 0.03, 0.15]));
         let slow = rate(&[0.0, 0.02, 0.1]);
         let reprieves = dice.random_range(0..12);
         Weather { dice, calm: false, crash, doomed: (step, when), reprieves, aborted, unknown, slow }

@@ -57,10 +57,7 @@ impl Wire for Fragile {
         Account::command_type(command)
     }
 
-    fn read_command(
-        command_type: &str,
-        data: command::Data<'_>,
-    ) -> Result<(AccountCommand, CommandHash), Fault> {
+    fn read_command(command_type: &str, data: command::Data<'_>) -> Result<(AccountCommand, CommandHash), Fault> {
         let (command, hash) = Account::read_command(command_type, data)?;
         break_if(reason(&command), IN_READING);
         Ok((command, hash))

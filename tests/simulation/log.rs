@@ -98,11 +98,7 @@ impl Core {
     }
 
     /// One request to the broker and its answer.
-    async fn step<T>(
-        &self,
-        step: Step,
-        act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send,
-    ) -> Result<T, Error> {
+    async fn step<T>(&self, step: Step, act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send) -> Result<T, Error> {
         tracing::debug!(at = self.world.now().0, life = self.life, partition = self.partition, handle = self.id, ?step);
         self.pass(step, When::Before).await?;
         let done = {
@@ -217,14 +213,15 @@ impl Core {
         self.world.dawdle().await;
         self.world.until(|state| !state.is_frozen(self.life)).await;
         if self.world.state().lives(self.life) {
-            self.world.change(|state| {
-                let crashed = state.weather.crashes(Step::Close, When::Before);
-                if !crashed {
-                    state.broker.abandon(self.partition, self.id);
-                }
-                crashed
-            })
-            .then(|| self.world.kill(self.life));
+            self.world
+                .change(|state| {
+                    let crashed = state.weather.crashes(Step::Close, When::Before);
+                    if !crashed {
+                        state.broker.abandon(self.partition, self.id);
+                    }
+                    crashed
+                })
+                .then(|| self.world.kill(self.life));
         }
         self.world.dawdle().await;
         if self.world.state().lives(self.life) && self.world.state().weather.crashes(Step::Close, When::After) {

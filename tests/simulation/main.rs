@@ -38,13 +38,17 @@ use crate::oracle::Account;
 use crate::world::World;
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 500;
 
 #[test]
 fn the_promises_hold_under_every_fault_at_every_step() {
     silence_poison();
     if let Some(seed) = variable("BILLING_SIMULATION_SEED") {
-        tracing_subscriber::fmt().without_time().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
+        tracing_subscriber::fmt()
+            .without_time()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(std::io::stderr)
+            .init();
         simulate(seed).unwrap_or_else(|fault| panic!("{fault}"));
         return;
     }

@@ -178,8 +178,7 @@ impl Traffic {
     fn create(&mut self, aggregate: &str) -> Message {
         let account_type = *["USER", "USER", "USER", "SYSTEM", "EXTERNAL"].choose(&mut self.dice).unwrap_or(&"USER");
         let currency = *["USD", "USD", "USD", "JPY", "XXX"].choose(&mut self.dice).unwrap_or(&"USD");
-        let mut data =
-            json!({"ownerId": "o", "ownerType": "T", "accountType": account_type, "currency": currency});
+        let mut data = json!({"ownerId": "o", "ownerType": "T", "accountType": account_type, "currency": currency});
         if self.dice.random_ratio(1, 4) {
             data["maxBalance"] = "500".into();
             data["minBalance"] = "-20".into();
@@ -211,9 +210,8 @@ impl Traffic {
                 self.good(&account, "ChangeAccountLimits", data)
             }
             kind => {
-                let (amount, currency) = (self.amount(), *["USD", "USD", "USD", "USD", "JPY"]
-                    .choose(&mut self.dice)
-                    .unwrap_or(&"USD"));
+                let (amount, currency) =
+                    (self.amount(), *["USD", "USD", "USD", "USD", "JPY"].choose(&mut self.dice).unwrap_or(&"USD"));
                 let command_type = if kind % 2 == 0 { "Debit" } else { "Credit" };
                 self.good(&account, command_type, json!({"amount": amount, "currency": currency, "reason": "r"}))
             }
@@ -276,8 +274,7 @@ impl Traffic {
         Fault::EventTooLarge.note();
         let account = self.account();
         let metadata = json!({"filler": "x".repeat(EVENT_BYTES)});
-        let data =
-            json!({"amount": "5", "currency": "USD", "reason": "r", "reference": VAST, "metadata": metadata});
+        let data = json!({"amount": "5", "currency": "USD", "reason": "r", "reference": VAST, "metadata": metadata});
         self.good(&account, "Credit", data)
     }
 }

@@ -49,14 +49,8 @@ struct Living {
 impl World {
     /// A world without nodes. Its time is that of the runtime it is made in.
     pub fn new(broker: Broker, weather: Weather) -> Arc<Self> {
-        let state = State {
-            broker,
-            weather,
-            away_until: None,
-            living: BTreeMap::new(),
-            frozen: BTreeSet::new(),
-            handles: 0,
-        };
+        let state =
+            State { broker, weather, away_until: None, living: BTreeMap::new(), frozen: BTreeSet::new(), handles: 0 };
         Arc::new(World { state: Mutex::new(state), changed: Notify::new(), begun: Instant::now() })
     }
 
