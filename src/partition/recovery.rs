@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
@@ -168,5 +169,8 @@ fn take<A: Wire>(folded: &mut Folded<A>, settings: &Settings, partition: u32, re
         Some(aggregate) => aggregate,
         None => folded.aggregates.entry(id.clone()).or_insert_with(|| A::blank(&settings.rules)),
     };
-    aggregate.apply(&event.recorded).map_err(|unfit| broken(id.as_str(), unfit.to_string()))
+    // Building the partition again would end the same way, so a panic is a history that cannot be applied.
+    let applied = catch_unwind(AssertUnwindSafe(|| aggregate.apply(&event.recorded)));
+    let applied = applied.map_err(|_| "applying it panics".to_owned());
+    applied.and_then(|applied| applied.map_err(|unfit| unfit.to_string())).map_err(|reason| broken(id.as_str(), reason))
 }

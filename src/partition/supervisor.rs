@@ -293,3 +293,12 @@ impl<A: Wire> Supervisor<A> {
         }));
     }
 }
+
+impl<A: Wire> Drop for Supervisor<A> {
+    /// A panic that nobody caught takes the supervisor with it: the engine has to hear of that too.
+    fn drop(&mut self) {
+        if self.stage != Stage::Closed {
+            self.report(Report::Ended(End::Panicked { batch: self.batch.id() }));
+        }
+    }
+}

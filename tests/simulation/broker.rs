@@ -100,13 +100,7 @@ pub enum Moment {
     /// A handle that nobody had fenced was told where to go on.
     TakenOver { partition: u32, handle: HandleId },
     /// A transaction moved them.
-    Moved {
-        partition: u32,
-        handle: HandleId,
-        from: PerLane<Option<Offset>>,
-        to: PerLane<Offset>,
-        transaction: TransactionId,
-    },
+    Moved { partition: u32, handle: HandleId, to: PerLane<Offset>, transaction: TransactionId },
     /// Somebody changed them from outside, and they had been this.
     Tampered { partition: u32, before: PerLane<Option<Offset>> },
 }
@@ -174,9 +168,8 @@ impl Broker {
     }
 
     fn move_offsets(&mut self, partition: u32, handle: HandleId, to: PerLane<Offset>, transaction: TransactionId) {
-        let from = self.committed(partition);
         self.committed.insert(partition, PerLane { commands: Some(to.commands), inbox: Some(to.inbox) });
-        self.journal.push(Moment::Moved { partition, handle, from, to, transaction });
+        self.journal.push(Moment::Moved { partition, handle, to, transaction });
     }
 
     /// Whether the transaction is over, and how.

@@ -38,7 +38,7 @@ use crate::oracle::Account;
 use crate::world::World;
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 500;
 
 #[test]
 fn the_promises_hold_under_every_fault_at_every_step() {

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Applies each mistake in this directory to a copy of the tree and demands that the simulation sees it.
+#
+#   tests/mutants/run.sh [NAME…]     all of them, or those named; exits 1 when one survives or cannot be judged
+#
+# The copy lies under target/, so that dependencies are built once. BILLING_SIMULATION_SEEDS bounds the search.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+scratch=$root/target/mutants
+export CARGO_TARGET_DIR=$root/target RUST_BACKTRACE=0
+export BILLING_SIMULATION_SEEDS=${BILLING_SIMULATION_SEEDS:-500}
+unset BILLING_SIMULATION_SEED
+
+names=("$@")
+if [ ${#names[@]} -eq 0 ]; then
+    for patch in "$root"/tests/mutants/*.patch; do names+=("$(basename "$patch" .patch)"); done
+fi
+
+# A file keeps its time while it keeps its content, so that cargo builds only what a mutant changes.
+refresh() {
+    mkdir -p "$scratch/tree"
+    (cd "$root" && find Cargo.toml Cargo.lock config.toml src tests -type f) | while read -r file; do
+        if ! cmp -s "$root/$file" "$scratch/tree/$file"; then
+            mkdir -p "$(dirname "$scratch/tree/$file")"
+            cp "$root/$file" "$scratch/tree/$file"
+        fi
+    done
+}
+
+simulate() {
+    (cd "$scratch/tree" && cargo test --quiet --test simulation the_promises >"$1" 2>&1)
+}
+
+survivors=0
+verdict() {
+    printf '%-26s %-10s %6s  %s\n' "$@"
+}
+
+rm -rf "$scratch/tree"
+refresh
+verdict mutant verdict seconds 'what was seen'
+if ! simulate "$scratch/unchanged.log"; then
+    verdict '(none)' FAILS "$SECONDS" "the simulation fails without any mutant, see $scratch/unchanged.log"
+    exit 1
+fi
+verdict '(none)' passes "$SECONDS" ''
+for name in "${names[@]}"; do
+    refresh
+    log=$scratch/$name.log
+    begun=$SECONDS
+    patch --quiet --directory "$scratch/tree" --strip 1 <"$root/tests/mutants/$name.patch"
+    if simulate "$log"; then
+        verdict "$name" SURVIVES $((SECONDS - begun)) ''
+        survivors=$((survivors + 1))
+    elif seen=$(grep -A1 -m1 'replay it with' "$log"); then
+        seed=$(head -n1 <<<"$seen" | cut -d' ' -f1,2)
+        verdict "$name" caught $((SECONDS - begun)) "$seed: $(tail -n1 <<<"$seen" | cut -c1-110)"
+    else
+        verdict "$name" UNJUDGED $((SECONDS - begun)) "it does not build, see $log"
+        survivors=$((survivors + 1))
+    fi
+done
+exit $((survivors > 0))
