@@ -62,7 +62,7 @@ impl<A: Wire> Supervisor<A> {
             }
             Err(error) if error.is_retriable() && self.stage == Stage::Running => {
                 tracing::warn!(partition = self.log.number(), %error, "commit not taken, trying it again");
-                self.committing = Some(Committing { ..committing });
+                self.committing = Some(committing);
                 context.run_later(COMMIT_BACKOFF, |actor, context| {
                     if let Some(committing) = actor.committing.take() {
                         actor.send_commit(committing, context);
