@@ -3,12 +3,14 @@
 #
 #   tests/mutants/run.sh [NAME…]     all of them, or those named; exits 1 when one survives or cannot be judged
 #
-# The copy lies under target/, so that dependencies are built once. BILLING_SIMULATION_SEEDS bounds the search.
+# The copy lies under target/mutants/ and has a target directory of its own, because cargo would take what it builds
+# there for the tree's. That directory begins with the dependencies that are built already, and is kept.
+# BILLING_SIMULATION_SEEDS bounds the search.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 scratch=$root/target/mutants
-export CARGO_TARGET_DIR=$root/target RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=$scratch/build RUST_BACKTRACE=0
 export BILLING_SIMULATION_SEEDS=${BILLING_SIMULATION_SEEDS:-500}
 unset BILLING_SIMULATION_SEED
 
@@ -28,6 +30,14 @@ refresh() {
     done
 }
 
+begin_with_dependencies() {
+    if [ -d "$root/target/debug" ] && [ ! -d "$scratch/build" ]; then
+        mkdir -p "$scratch/build/debug"
+        cp -a "$root/target/debug/"{deps,build,.fingerprint} "$scratch/build/debug/"
+        (cd "$scratch/tree" && cargo clean --quiet --package billing-engine)
+    fi
+}
+
 simulate() {
     (cd "$scratch/tree" && cargo test --quiet --test simulation the_promises >"$1" 2>&1)
 }
@@ -39,6 +49,7 @@ verdict() {
 
 rm -rf "$scratch/tree"
 refresh
+begin_with_dependencies
 verdict mutant verdict seconds 'what was seen'
 if ! simulate "$scratch/unchanged.log"; then
     verdict '(none)' FAILS "$SECONDS" "the simulation fails without any mutant, see $scratch/unchanged.log"
