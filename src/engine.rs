@@ -26,8 +26,9 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 const PANIC_BACKOFF: Duration = Duration::from_millis(20);
 /// A partition that ran this long starts again without a grudge.
 const HEALED: Duration = Duration::from_secs(60);
-/// More panics than this within [`HEALED`] end the process: something is wrong that restarts do not mend.
-const PANICS_ALLOWED: usize = 200;
+/// More panics than this within [`HEALED`], not counting those by which a suspected record is found, end the
+/// process: something is wrong that restarts do not mend.
+const PANICS_ALLOWED: usize = 50;
 
 /// What ends an engine that was not told to end.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub enum Error {
     #[error("the group cannot be a member any more: {0}")]
     Membership(#[source] log::Error),
     /// Partitions panicked again and again.
-    #[error("{PANICS_ALLOWED} panics within a minute")]
+    #[error("more than {PANICS_ALLOWED} panics within a minute")]
     Panics,
 }
 
@@ -142,7 +143,11 @@ impl<A: Wire> Engine<A> {
                     }
                     None => break Err(Error::Membership(log::Error::Closed)),
                 },
-                Some((incarnation, report)) = self.reports.recv() => self.reported(incarnation, report)?,
+                Some((incarnation, report)) = self.reports.recv() => {
+                    if let Err(error) = self.reported(incarnation, report) {
+                        break Err(error);
+                    }
+                }
                 request = requests.recv() => match request {
                     Some(Request::Kill(kill)) => self.kill(kill),
                     Some(Request::Inspect(answer)) => self.inspect(answer),
@@ -197,7 +202,6 @@ impl<A: Wire> Engine<A> {
                 let released: Vec<_> =
                     partitions.into_iter().filter_map(|partition| self.give_up(partition, lost)).collect();
                 tokio::spawn(async move {
-                    // A supervisor that is gone has nothing left to release.
                     join_all(released).await;
                     done.send(()).ok();
                 });
@@ -238,12 +242,16 @@ impl<A: Wire> Engine<A> {
         self.owned.insert(partition, Owned { suspicion, metrics, backoff, running_since: None, life });
     }
 
-    fn give_up(&mut self, partition: u32, lost: bool) -> Option<oneshot::Receiver<()>> {
+    fn give_up(&mut self, partition: u32, lost: bool) -> Option<impl Future<Output = ()> + use<A>> {
         self.health.revoked(A::AGGREGATE, partition);
         let Life::Running(_, supervisor) = self.owned.remove(&partition)?.life else { return None };
         let (released, release) = oneshot::channel();
-        supervisor.try_send(Release { lost, released }).ok();
-        Some(release)
+        // However full its mailbox is, it hears of it; a supervisor that is gone has nothing left to release.
+        Some(async move {
+            if supervisor.send(Release { lost, released }).await.is_ok() {
+                release.await.ok();
+            }
+        })
     }
 
     fn reported(&mut self, incarnation: Incarnation, report: Report) -> Result<(), Error> {
@@ -273,6 +281,7 @@ impl<A: Wire> Engine<A> {
             owned.backoff = FIRST_BACKOFF;
         }
         let group = self.settings.group_name();
+        let mut is_new_panic = false;
         let (state, pause) = match end {
             // Only revocation releases, and that has forgotten the partition already.
             End::Released => return Ok(()),
@@ -283,7 +292,8 @@ impl<A: Wire> Engine<A> {
             End::Panicked { batch } => {
                 tracing::error!(group, partition, ?batch, "partition panicked, building it again");
                 owned.metrics.aggregate.actor_restarts.of(RestartReason::Panicked).increment(1);
-                batch.iter().for_each(|batch| owned.suspicion.strike(*batch));
+                // Finding the one record takes dozens of panics, which are not a sign of more.
+                is_new_panic = !batch.is_some_and(|batch| owned.suspicion.strike(batch));
                 (PartitionState::Failed, Some(PANIC_BACKOFF))
             }
             End::Log(error) => {
@@ -299,10 +309,7 @@ impl<A: Wire> Engine<A> {
         owned.life = pause.map_or(Life::Halted, |pause| Life::Waiting(Instant::now() + pause));
         owned.metrics.enter(state);
         self.health.partition(A::AGGREGATE, partition, PartitionStatus { state, reason: Some(end.to_string()) });
-        match end {
-            End::Panicked { .. } => self.count_panic(),
-            End::Released | End::Halted(_) | End::Log(_) => Ok(()),
-        }
+        if is_new_panic { self.count_panic() } else { Ok(()) }
     }
 
     fn count_panic(&mut self) -> Result<(), Error> {

@@ -39,11 +39,6 @@ impl Batch {
         self.next_offsets
     }
 
-    /// Records taken of each lane.
-    pub fn taken(&self) -> PerLane<usize> {
-        self.taken
-    }
-
     /// Records taken.
     pub fn records(&self) -> usize {
         self.taken.commands + self.taken.inbox

@@ -92,10 +92,16 @@ impl<A: Wire> Supervisor<A> {
         }
         let first = self.committing.as_ref().map_or(&self.batch, |committing| &committing.batch);
         let (committed, oldest, now) = (first.start(), first.oldest(), (self.settings.clock)());
-        let metrics = self.metrics.clone();
-        context.spawn(wrap_future(self.log.ends()).map(move |ends: Result<_, Error>, _: &mut Self, _| match ends {
-            Ok(ends) => measures::lag(&metrics, committed, ends, oldest, now),
-            Err(error) => tracing::debug!(%error, "lag is not known"),
+        // One question at a time: while a broker is away, answers take longer than ticks.
+        if std::mem::replace(&mut self.asks_for_ends, true) {
+            return;
+        }
+        context.spawn(wrap_future(self.log.ends()).map(move |ends: Result<_, Error>, actor: &mut Self, _| {
+            actor.asks_for_ends = false;
+            match ends {
+                Ok(ends) => measures::lag(&actor.metrics, committed, ends, oldest, now),
+                Err(error) => tracing::debug!(%error, "lag is not known"),
+            }
         }));
     }
 }

@@ -95,6 +95,7 @@ impl<A: Wire> Handler<Kill> for Supervisor<A> {
     type Result = ();
 
     fn handle(&mut self, kill: Kill, context: &mut Context<Self>) {
+        self.condemned.retain(|waiting| !waiting.killed.is_closed());
         self.condemned.push(kill);
         self.advance(context);
     }

@@ -16,17 +16,24 @@ const STRIKES: u32 = 3;
 pub struct Suspicion {
     at: PerLane<Offset>,
     until: PerLane<Offset>,
+    /// True once there was a strike.
+    struck: bool,
     strikes: u32,
     records: usize,
     convicted: Option<(Lane, Offset)>,
 }
 
 impl Suspicion {
-    /// A batch ended the partition.
-    pub fn strike(&mut self, batch: BatchId) {
-        if self.at != batch.start {
-            *self = Suspicion { at: batch.start, ..Suspicion::default() };
+    /// A batch ended the partition. True when the suspicion went on, false when it began.
+    pub fn strike(&mut self, batch: BatchId) -> bool {
+        // A lane that the batch took nothing from may have moved on since.
+        let is_same =
+            |lane: Lane| self.at.of(lane) == batch.start.of(lane) || batch.start.of(lane) == batch.end.of(lane);
+        let goes_on = self.struck && Lane::ALL.into_iter().all(is_same);
+        if !goes_on {
+            *self = Suspicion { struck: true, ..Suspicion::default() };
         }
+        self.at = batch.start;
         (self.until, self.records) = (batch.end, batch.records);
         self.strikes += 1;
         if self.strikes >= STRIKES {
@@ -37,6 +44,7 @@ impl Suspicion {
                 self.records /= 2;
             }
         }
+        goes_on
     }
 
     /// Most records of a batch that starts here; `None` when nothing is suspected of it.
@@ -104,5 +112,20 @@ mod tests {
         suspicion.strike(batch(11, 4));
         suspicion.strike(batch(11, 4));
         assert_eq!(suspicion.bound(at(11)), Some(4), "another batch starts without strikes");
+    }
+
+    #[test]
+    fn a_lane_that_moves_on_beside_the_record_does_not_clear_it() {
+        let mut suspicion = Suspicion::default();
+        let mut attempts = 0;
+        while !suspicion.convicts(Lane::Commands, 7) {
+            let start = PerLane { commands: 7, inbox: attempts };
+            let records = suspicion.bound(start).unwrap_or(4);
+            let end = PerLane { commands: 7 + records as Offset, ..start };
+            let goes_on = suspicion.strike(BatchId { start, end, records, first: (Lane::Commands, 7) });
+            assert_eq!(goes_on, attempts > 0);
+            attempts += 1;
+        }
+        assert_eq!(attempts, 9);
     }
 }

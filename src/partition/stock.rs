@@ -33,6 +33,12 @@ impl Portion {
         self.range.len()
     }
 
+    /// Bytes of its records: keys, values and headers.
+    pub fn bytes(&self) -> usize {
+        let part = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        self.records().map(|record| part(record.key) + part(record.value) + record.headers.size()).sum()
+    }
+
     /// The next offset to read once these records are decided.
     pub fn next_offset(&self) -> Offset {
         if self.range.end < self.chunk.len() { self.chunk.get(self.range.end).offset } else { self.chunk.next_offset }
@@ -44,36 +50,41 @@ impl Portion {
 pub struct Stock {
     intakes: PerLane<Intake>,
     left: PerLane<Option<Portion>>,
+    /// Records taken of each lane since both wait.
+    served: PerLane<usize>,
 }
 
 impl Stock {
     /// Takes from these.
     pub fn new(intakes: PerLane<Intake>) -> Self {
-        Stock { intakes, left: PerLane::default() }
+        Stock { intakes, left: PerLane::default(), served: PerLane::default() }
     }
 
-    /// The lane that a batch takes from next: the inbox first, because what is under way finishes before new work;
-    /// but while both wait an eighth of the batch is commands, so that nobody starves.
-    fn next_lane(&self, taken: PerLane<usize>) -> Option<Lane> {
+    /// The lane to take from next: the inbox first, because what is under way finishes before new work; but while
+    /// both wait an eighth is commands, so that nobody starves, however small the batches are.
+    fn next_lane(&mut self) -> Option<Lane> {
         let waits = |lane| self.left.of(lane).is_some() || !self.intakes.of(lane).is_empty();
-        match (waits(Lane::Inbox), waits(Lane::Commands)) {
-            (true, true) if taken.commands * SHARES < taken.commands + taken.inbox => Some(Lane::Commands),
+        let (inbox, commands) = (waits(Lane::Inbox), waits(Lane::Commands));
+        if !(inbox && commands) {
+            self.served = PerLane::default();
+        }
+        match (inbox, commands) {
+            (true, true) if self.served.commands * SHARES < self.served.commands + self.served.inbox => {
+                Some(Lane::Commands)
+            }
             (true, _) => Some(Lane::Inbox),
             (false, true) => Some(Lane::Commands),
             (false, false) => None,
         }
     }
 
-    /// At most `room` records that wait, given what the batch has taken so far. Without room, or when nothing
-    /// waits, `None`.
+    /// At most `room` records that wait. Without room, or when nothing waits, `None`.
     ///
     /// # Errors
     /// What stopped the reader of a lane.
-    pub fn take(&mut self, taken: PerLane<usize>, room: usize) -> Result<Option<Portion>, Error> {
-        let Some(lane) = self.next_lane(taken).filter(|_| room > 0) else {
-            Lane::ALL.into_iter().try_for_each(|lane| self.intakes.of(lane).check())?;
-            return Ok(None);
-        };
+    pub fn take(&mut self, room: usize) -> Result<Option<Portion>, Error> {
+        Lane::ALL.into_iter().try_for_each(|lane| self.intakes.of(lane).check())?;
+        let Some(lane) = self.next_lane().filter(|_| room > 0) else { return Ok(None) };
         let Some(mut portion) =
             self.left.of_mut(lane).take().map_or_else(|| self.fetch(lane), |left| Ok(Some(left)))?
         else {
@@ -84,6 +95,7 @@ impl Stock {
             *self.left.of_mut(lane) = Some(Portion { range: cut..portion.range.end, ..portion.clone() });
             portion.range.end = cut;
         }
+        *self.served.of_mut(lane) += portion.len();
         Ok(Some(portion))
     }
 
@@ -123,7 +135,7 @@ mod tests {
     fn drain(stock: &mut Stock, step: usize, batch: usize) -> PerLane<usize> {
         let mut taken = PerLane::<usize>::default();
         while taken.commands + taken.inbox < batch {
-            let Some(portion) = stock.take(taken, step).unwrap() else { break };
+            let Some(portion) = stock.take(step.min(batch - taken.commands - taken.inbox)).unwrap() else { break };
             *taken.of_mut(portion.lane) += portion.len();
         }
         taken
@@ -146,7 +158,7 @@ mod tests {
         let mut stock = stock(5, 0);
         let mut offsets = Vec::new();
         let mut positions = Vec::new();
-        while let Some(portion) = stock.take(PerLane::default(), 2).unwrap() {
+        while let Some(portion) = stock.take(2).unwrap() {
             offsets.extend(portion.records().map(|record| record.offset));
             positions.push(portion.next_offset());
         }
@@ -155,10 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_failed_is_heard_once_its_records_are_taken() {
-        let mut stock = stock(1, 0);
+    fn nobody_starves_however_small_the_batches_are() {
+        let mut stock = stock(100, 1000);
+        let lanes: Vec<Lane> = (0..80).map(|_| stock.take(1).unwrap().unwrap().lane).collect();
+        assert_eq!(lanes.iter().filter(|lane| **lane == Lane::Commands).count(), 10);
+    }
+
+    #[test]
+    fn a_reader_that_failed_is_heard_once_its_records_are_taken_while_the_other_lane_has_work() {
+        let mut stock = stock(1000, 1);
         stock.intake(Lane::Inbox).fail(Error::Closed);
-        assert!(stock.take(PerLane::default(), 9).unwrap().is_some());
-        assert!(stock.take(PerLane::default(), 9).is_err());
+        assert_eq!(stock.take(9).unwrap().unwrap().lane, Lane::Inbox);
+        assert!(stock.take(9).is_err());
     }
 }

@@ -88,6 +88,8 @@ pub struct Supervisor<A: Wire> {
     pub(super) work: Work,
     pub(super) committing: Option<Committing>,
     pub(super) committed_at: Instant,
+    /// True while the log is asked for its ends.
+    pub(super) asks_for_ends: bool,
     pub(super) releases: Vec<oneshot::Sender<()>>,
 }
 
@@ -130,6 +132,7 @@ impl<A: Wire> Supervisor<A> {
             work: Work::None,
             committing: None,
             committed_at: Instant::now(),
+            asks_for_ends: false,
             releases: Vec::new(),
             log,
             settings,
@@ -191,11 +194,12 @@ impl<A: Wire> Supervisor<A> {
         let mut portions = Vec::new();
         let bound = self.suspicion.bound(self.batch.start()).unwrap_or(self.settings.batch_records);
         let round_end = (self.batch.records() + ROUND_RECORDS).min(bound);
-        let has_bytes = self.desk.round.borrow().drafts.size() < self.settings.batch_bytes;
-        while has_bytes && self.batch.records() < round_end {
+        let mut bytes = self.desk.round.borrow().drafts.size();
+        while bytes < self.settings.batch_bytes && self.batch.records() < round_end {
             let room = round_end - self.batch.records();
-            let Some(portion) = stock.take(self.batch.taken(), room)? else { break };
+            let Some(portion) = stock.take(room)? else { break };
             self.batch.take(&portion);
+            bytes += portion.bytes();
             if portion.len() > 0 {
                 portions.push(portion);
             }
