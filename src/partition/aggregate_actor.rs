@@ -86,7 +86,7 @@ impl<A: Wire> AggregateActor<A> {
         let first = drafts.len();
         let mut entry = Entry { drafts, lane: portion.lane, record };
         let verdict = self.decide(desk, &mut entry, request, *now);
-        task.outcome = Some(Outcome { drafts: first..drafts.len(), verdict, sent_at: record.timestamp });
+        task.outcome = Some(Outcome { drafts: first..drafts.len(), verdict, sent_at: task.sent_at });
     }
 
     fn decide(

@@ -102,9 +102,9 @@ impl Clerk {
     /// Puts a record aside that cannot be read or decided, with the coordinates upstream knows.
     pub fn dead_letter(&self, entry: &mut Entry<'_>, reason: Reason, error: &str) {
         // A record of the inbox that is no message stands for itself.
-        let SentHome { key, value, headers, origin } =
+        let SentHome { key, value, headers, origin, sent_at } =
             self.origin(entry).unwrap_or_else(|_| self.arrived(entry.lane, entry.record));
-        let failed = Failed { key, value, headers, source: origin, timestamp: entry.record.timestamp, reason, error };
+        let failed = Failed { key, value, headers, source: origin, timestamp: sent_at, reason, error };
         let letter = failed.letter(self.carried_bytes);
         entry.drafts.push(DEAD_LETTERS, self.partition, None, |draft| {
             if let Some(key) = letter.key {
@@ -132,8 +132,7 @@ impl Clerk {
     }
 
     fn post<'a>(&self, entry: &mut Entry<'_>, home: u32, key: &[u8], message: &SentHome<'a, impl Headers<'a>>) {
-        // The command keeps its age: latency is measured from when upstream wrote it.
-        entry.drafts.push(self.inbox, home, Some(entry.record.timestamp), |draft| {
+        entry.drafts.push(self.inbox, home, None, |draft| {
             draft.key(key);
             if let Some(value) = message.value {
                 draft.value(value);
@@ -155,6 +154,7 @@ impl Clerk {
 
     fn arrived<'a>(&'a self, lane: Lane, record: Record<'a>) -> SentHome<'a, HeaderIter<'a>> {
         let origin = Source { topic: self.lanes.of(lane), partition: self.partition, offset: record.offset };
-        SentHome { key: record.key, value: record.value, headers: record.headers.iter(), origin }
+        let (key, value, headers) = (record.key, record.value, record.headers.iter());
+        SentHome { key, value, headers, origin, sent_at: record.timestamp }
     }
 }

@@ -47,6 +47,8 @@ pub struct Task<C> {
     pub portion: u32,
     /// Where in its portion.
     pub index: u32,
+    /// When upstream sent it.
+    pub sent_at: Millis,
     /// What it asks for; `None` when it was answered without asking an actor.
     pub request: Option<Request<C>>,
     /// What became of it.

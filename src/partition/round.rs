@@ -16,6 +16,7 @@ use super::poison::Suspicion;
 use super::routes::Residence;
 use super::stock::Portion;
 use super::supervisor::Supervisor;
+use crate::log::Millis;
 use crate::wire::{self, Reason, Request, Wire, message};
 
 /// Most records of one round: small enough that other partitions on the same thread are not kept waiting.
@@ -50,8 +51,9 @@ impl<A: Wire> Supervisor<A> {
             for (index, record) in portion.records().enumerate() {
                 let first = drafts.len();
                 let mut entry = Entry { drafts, lane: portion.lane, record };
-                let mut task =
-                    Task { portion: portion_index as u32, index: index as u32, request: None, outcome: None };
+                let sent_at = reader.sent_at(&entry)?;
+                let (portion, index) = (portion_index as u32, index as u32);
+                let mut task = Task { portion, index, sent_at, request: None, outcome: None };
                 match reader.read::<A>(&mut entry)? {
                     Ok(request) => {
                         let id = &request.aggregate_id;
@@ -66,7 +68,7 @@ impl<A: Wire> Supervisor<A> {
                     }
                     Err(verdict) => {
                         let drafts = first..drafts.len();
-                        task.outcome = Some(Outcome { drafts, verdict, sent_at: record.timestamp });
+                        task.outcome = Some(Outcome { drafts, verdict, sent_at: task.sent_at });
                     }
                 }
                 tasks.push(task);
@@ -147,13 +149,19 @@ struct Reader<'a> {
     home: u32,
 }
 
+/// A message that this engine cannot read: never dropped, never guessed.
+fn unreadable(entry: &Entry<'_>, error: &message::Error) -> End {
+    End::Halted(Halt::Message { lane: entry.lane, offset: entry.record.offset, reason: error.to_string() })
+}
+
 impl Reader<'_> {
+    /// When upstream sent the record, also when it came by the inbox.
+    fn sent_at(&self, entry: &Entry<'_>) -> Result<Millis, End> {
+        self.clerk.origin(entry).map(|origin| origin.sent_at).map_err(|error| unreadable(entry, &error))
+    }
+
     fn read<A: Wire>(&self, entry: &mut Entry<'_>) -> Result<Result<Request<A::Command>, Verdict>, End> {
-        let (lane, record) = (entry.lane, entry.record);
-        let unreadable = |error: message::Error| {
-            End::Halted(Halt::Message { lane, offset: record.offset, reason: error.to_string() })
-        };
-        self.clerk.origin(entry).map_err(unreadable)?;
+        let record = entry.record;
         if self.suspicion.convicts(entry.lane, record.offset) {
             let error = "it ended its partition again and again";
             self.clerk.dead_letter(entry, Reason::Panic, error);
@@ -168,7 +176,7 @@ impl Reader<'_> {
         };
         let home = partition_of(request.aggregate_id.as_str(), self.settings.partitions);
         if home != self.home {
-            self.clerk.send_home(entry, &request, home).map_err(unreadable)?;
+            self.clerk.send_home(entry, &request, home).map_err(|error| unreadable(entry, &error))?;
             return Ok(Err(Verdict::SentHome));
         }
         Ok(Ok(request))

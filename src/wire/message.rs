@@ -1,9 +1,9 @@
 //! Messages of the engine to itself, in inboxes: for now a command that arrived on the wrong partition and is
 //! sent home.
 //!
-//! Value and headers of the command stay as they were, unless they would not fit the inbox. Before them stand the engine's own headers, in a fixed
-//! order, so that nothing that upstream wrote can be taken for one of them. The key of the record is the
-//! aggregate id; the one it had, which may be null, is in a header.
+//! Value and headers of the command stay as they were, unless they would not fit the inbox. Before them stand the
+//! engine's own headers, in a fixed order, so that nothing that upstream wrote can be taken for one of them. The key
+//! of the record is the aggregate id, its timestamp is that of the message; what the command had stands in headers.
 
 use super::ENGINE_VERSION;
 use super::headers::{Headers, Source, Trace, header_size, record_size};
@@ -12,6 +12,7 @@ use super::json::shown;
 const FORMAT: &str = "billing.message.format";
 const TYPE: &str = "billing.message.type";
 const ORIGIN: &str = "billing.message.origin";
+const TIMESTAMP: &str = "billing.message.timestamp";
 const KEY: &str = "billing.message.key";
 
 const FORMAT_KNOWN: u32 = 1;
@@ -26,6 +27,8 @@ pub struct SentHome<'a, H> {
     pub headers: H,
     /// Where upstream wrote it.
     pub origin: Source<'a>,
+    /// When, in milliseconds since the epoch.
+    pub sent_at: i64,
 }
 
 /// A message that cannot be read.
@@ -54,6 +57,7 @@ impl<'a, H: Headers<'a>> SentHome<'a, H> {
         write(FORMAT.as_bytes(), Some(FORMAT_KNOWN.to_string().as_bytes()));
         write(TYPE.as_bytes(), Some(TYPE_COMMAND.as_bytes()));
         write(ORIGIN.as_bytes(), Some(self.origin.to_string().as_bytes()));
+        write(TIMESTAMP.as_bytes(), Some(self.sent_at.to_string().as_bytes()));
         write(KEY.as_bytes(), self.key);
         for (name, value) in self.headers.clone() {
             write(name, value);
@@ -70,9 +74,9 @@ impl<'a, H: Headers<'a>> SentHome<'a, H> {
     /// What is left of a message that would not fit its topic: the headers that no decision needs are left out, and
     /// of the key what is beyond `longest_key`. Only a dead letter would show them again.
     pub fn lean(self, longest_key: usize) -> SentHome<'a, impl Headers<'a>> {
-        let SentHome { key, value, headers, origin } = self;
+        let SentHome { key, value, headers, origin, sent_at } = self;
         let key = key.map(|key| &key[..key.len().min(longest_key)]);
-        SentHome { key, value, headers: Trace::of(headers).headers(), origin }
+        SentHome { key, value, headers: Trace::of(headers).headers(), origin, sent_at }
     }
 
     /// The command in a message of these headers.
@@ -94,7 +98,8 @@ impl<'a, H: Headers<'a>> SentHome<'a, H> {
             return Err(Error::NewerType { message_type: shown(message_type) });
         }
         let origin = next(ORIGIN)?.and_then(Source::parse).ok_or(Error::Damaged(ORIGIN))?;
+        let sent_at = text(next(TIMESTAMP)?).and_then(|text| text.parse().ok()).ok_or(Error::Damaged(TIMESTAMP))?;
         let key = next(KEY)?;
-        Ok(SentHome { key, value, headers, origin })
+        Ok(SentHome { key, value, headers, origin, sent_at })
     }
 }

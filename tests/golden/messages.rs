@@ -8,6 +8,8 @@ use crate::{assert_golden, fixture};
 
 const ORIGIN: Source<'static> = Source { topic: "billing-engine.account.commands", partition: 1, offset: 77 };
 
+const SENT_AT: i64 = 1_765_281_600_123;
+
 /// The command as upstream wrote it.
 fn table() -> Vec<(&'static str, Record)> {
     let text = |text: &str| Some(text.as_bytes().to_vec());
@@ -37,6 +39,7 @@ fn messages_are_written_as_they_were() {
             value: original.value.as_deref(),
             headers: original.headers(),
             origin: ORIGIN,
+            sent_at: SENT_AT,
         };
         let mut headers = Vec::new();
         sent.encode_headers(|name, value| headers.push((name.to_vec(), value.map(<[u8]>::to_vec))));
@@ -50,7 +53,7 @@ fn a_command_comes_home_as_upstream_wrote_it() {
     for (name, original) in table() {
         let record = Record::parse(&fixture("messages", name));
         let read = SentHome::decode(record.value.as_deref(), record.headers()).unwrap();
-        assert_eq!(read.origin, ORIGIN);
+        assert_eq!((read.origin, read.sent_at), (ORIGIN, SENT_AT));
         let headers = read.headers.map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec))).collect();
         let read = Record { key: read.key.map(<[u8]>::to_vec), value: read.value.map(<[u8]>::to_vec), headers };
         assert_eq!(read, original, "{name}");
@@ -61,7 +64,13 @@ fn a_command_comes_home_as_upstream_wrote_it() {
 fn a_message_that_would_not_fit_goes_without_what_no_decision_needs() {
     let (bulk, key) = (vec![b'v'; 100_000], vec![b'k'; 100_000]);
     let headers = [(&b"x"[..], Some(&bulk[..])), (b"traceparent", Some(b"00-4bf9-01"))];
-    let sent = SentHome { key: Some(&key), value: Some(b"{}"), headers: headers.into_iter(), origin: ORIGIN };
+    let sent = SentHome {
+        key: Some(&key),
+        value: Some(b"{}"),
+        headers: headers.into_iter(),
+        origin: ORIGIN,
+        sent_at: SENT_AT,
+    };
     assert!(sent.size(b"acc-1") > 200_000);
     let lean = sent.lean(9);
     assert!(lean.size(b"acc-1") < 1_000);
