@@ -59,7 +59,7 @@ impl Lane {
         } else {
             self.surplus = 0;
         }
-        let next = Chunk::empty(self.chunk.next_offset);
+        let next = Chunk::following(&self.chunk);
         self.intake.push(std::mem::replace(&mut self.chunk, next));
     }
 }

@@ -160,7 +160,7 @@ impl<'a> Replay<'a> {
             return;
         }
         self.moved = Instant::now();
-        let next = Chunk::empty(self.chunk.next_offset);
+        let next = Chunk::following(&self.chunk);
         let chunk = std::mem::replace(&mut self.chunk, next);
         self.chunks.blocking_send(Ok(chunk)).ok();
     }

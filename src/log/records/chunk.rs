@@ -21,6 +21,15 @@ impl Chunk {
         Chunk { arena: Arena::default(), stamps: Vec::new(), next_offset }
     }
 
+    /// Nothing read yet, standing behind `earlier`, with room for as much as that holds.
+    pub fn following(earlier: &Chunk) -> Self {
+        let arena = Arena {
+            bytes: Vec::with_capacity(earlier.arena.bytes.len()),
+            slots: Vec::with_capacity(earlier.arena.slots.len()),
+        };
+        Chunk { arena, stamps: Vec::with_capacity(earlier.stamps.len()), next_offset: earlier.next_offset }
+    }
+
     /// Adds one record; its offset must not lie below `next_offset`, which moves behind it.
     pub fn push(&mut self, offset: Offset, timestamp: Millis, write: impl FnOnce(&mut RecordWriter<'_>)) {
         debug_assert!(offset >= self.next_offset, "offsets only grow");

@@ -1,6 +1,7 @@
 //! JSON, read more strictly than its grammar asks and written in one way only.
 
 mod number;
+mod plain;
 mod read;
 mod strict;
 mod time;
@@ -37,6 +38,11 @@ pub enum Fault {
     Invalid { field: &'static str, expected: String },
     #[error("{field} {found:?} is unknown here")]
     UnknownType { field: &'static str, found: String },
+}
+
+/// Whether the byte occurs. Looking at all of them without stopping is done many at once.
+fn has(bytes: &[u8], wanted: u8) -> bool {
+    bytes.chunks(256).any(|piece| piece.iter().fold(false, |found, byte| found | (*byte == wanted)))
 }
 
 /// The beginning of a text of others, to be shown to people.

@@ -6,7 +6,8 @@ use std::fmt::{self, Display};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Fault, shown};
+use super::plain::Plain;
+use super::{Fault, has, shown};
 use crate::domain::ids::InvalidId;
 use crate::domain::money::RequestedAmount;
 
@@ -23,7 +24,19 @@ pub enum Unknown {
 ///
 /// # Errors
 /// What is no object, or no JSON.
-pub fn members<'a>(name: &'static str, object: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<(), Fault> {
+pub fn members<'a>(
+    name: &'static str,
+    object: &'a str,
+    mut each: impl FnMut(Cow<'a, str>, &'a str),
+) -> Result<(), Fault> {
+    if let Some(plain) = Plain::object(object) {
+        plain.members().for_each(|(key, value)| each(Cow::Borrowed(key), value));
+        return Ok(());
+    }
+    parsed(name, object, each)
+}
+
+fn parsed<'a>(name: &'static str, object: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<(), Fault> {
     if !object.trim_ascii_start().starts_with('{') {
         return Err(Fault::NotAnObject(name));
     }
@@ -87,7 +100,11 @@ pub fn fields<'a, const N: usize>(
 /// The text of a JSON string, without its escapes; `None` for any other value.
 pub fn string(sent: &str) -> Option<Cow<'_, str>> {
     let inner = sent.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(sent).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if has(inner.as_bytes(), b'\\') {
+        serde_json::from_str(sent).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 /// One field of an object: absent, null, or a value as it was sent.
@@ -196,5 +213,66 @@ impl<'a> Field<'a> {
     /// The fault of a value that is not what it should be.
     pub fn must_be(self, expected: impl Display) -> Fault {
         Fault::Invalid { field: self.name, expected: expected.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLE: &str = r#" {"a":"b", "c" : {"d":[1,"x",null],"e":{}},"f":true,"g":12.5e-3,"h":0,"i":-7, "":"ä\n"} "#;
+
+    type Members<'a> = Vec<(String, &'a str)>;
+
+    fn collected<'a>(
+        take: impl FnOnce(&mut dyn FnMut(Cow<'a, str>, &'a str)) -> Result<(), Fault>,
+    ) -> Option<Members<'a>> {
+        let mut found = Vec::new();
+        take(&mut |key, value| found.push((key.into_owned(), value))).ok().map(|()| found)
+    }
+
+    fn agree(text: &str) {
+        let shortcut = collected(|each| members("sample", text, each));
+        assert_eq!(shortcut, collected(|each| parsed("sample", text, each)), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_shortcut_finds_what_the_parser_finds(
+            edits in prop::collection::vec((0..SAMPLE.len(), prop::sample::select(b"\"\\{}[],: 01-.eEtnx\n\x01".to_vec())), 0..4),
+            end in 0..=SAMPLE.len(),
+        ) {
+            let mut bytes = SAMPLE.as_bytes().to_vec();
+            edits.into_iter().for_each(|(at, byte)| bytes[at] = byte);
+            if let Ok(text) = str::from_utf8(&bytes[..end]) {
+                agree(text);
+            }
+        }
+    }
+
+    #[test]
+    fn plain_objects_are_taken_apart_to_the_letter() {
+        for text in [
+            "{}",
+            "{ }",
+            " {\"a\" : 1 } ",
+            "{\"a\":{\"b\":{}},\"a\":null}",
+            "{\"a\":01}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{\"a\":tru}",
+            "{\"a\":truee}",
+            "{\"a\":-}",
+            "{\"a\":1}x",
+            "{\"a\":\"\u{1}\"}",
+            "[]",
+            "",
+            "{",
+            "{\"a\":\"b",
+        ] {
+            agree(text);
+        }
     }
 }
