@@ -43,7 +43,7 @@ pub mod config;
 pub mod metrics;
 pub mod telemetry;
 
-/// Every command is a dozen small allocations that live for one batch, and all of a batch end together: what
-/// glibc's allocator is worst at.
+/// Every command is some small allocations that live for one batch, here and in librdkafka, and all of a batch end
+/// together on another thread: what glibc's allocator is worst at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -151,16 +151,13 @@ impl Progress {
         self.limit
     }
 
-    /// Commands whose effects are committed.
-    ///
-    /// # Errors
-    /// Nobody answers in time.
-    pub fn committed(&self) -> Result<u64, Failure> {
-        let answered = self.consumer.committed_offsets(self.asked.clone(), self.limit).map_err(failed)?;
+    /// Commands whose effects are committed; `None` when the coordinator does not answer this time.
+    pub fn committed(&self) -> Option<u64> {
+        let answered = self.consumer.committed_offsets(self.asked.clone(), self.limit).ok()?;
         let offsets = answered.elements().into_iter().filter_map(|element| match element.offset() {
             Offset::Offset(offset) => u64::try_from(offset).ok(),
             _ => None,
         });
-        Ok(offsets.sum())
+        Some(offsets.sum())
     }
 }

@@ -40,11 +40,6 @@ pub enum Fault {
     UnknownType { field: &'static str, found: String },
 }
 
-/// Whether the byte occurs. Looking at all of them without stopping is done many at once.
-fn has(bytes: &[u8], wanted: u8) -> bool {
-    bytes.chunks(256).any(|piece| piece.iter().fold(false, |found, byte| found | (*byte == wanted)))
-}
-
 /// The beginning of a text of others, to be shown to people.
 pub fn shown(text: &str) -> String {
     const LONGEST: usize = 64;

@@ -1,5 +1,7 @@
-//! A shortcut for the JSON that almost everybody writes: objects of some strings without escapes, words and whole
-//! numbers. What it takes apart is JSON for certain; about everything else it says nothing, and a parser decides.
+//! A shortcut for the JSON that almost everybody writes: on one line, objects of some strings without escapes, words
+//! and whole numbers. What it takes apart is JSON for certain; about everything else it says nothing, and a parser decides.
+
+use memchr::memchr;
 
 /// Most members that are held.
 const MOST: usize = 12;
@@ -16,6 +18,9 @@ pub(super) struct Plain<'a> {
 impl<'a> Plain<'a> {
     /// The members of `text`, when it is an object of this kind and nothing else.
     pub(super) fn object(text: &'a str) -> Option<Self> {
+        if text.as_bytes().chunks(256).any(has_other_than_plain) {
+            return None;
+        }
         let mut plain = Plain { members: [("", ""); MOST], len: 0 };
         let mut cursor = Cursor { text, at: 0 };
         cursor.skip_space();
@@ -34,6 +39,11 @@ impl<'a> Plain<'a> {
     }
 }
 
+/// Backslashes and control characters. Looking at all bytes without stopping is done many at once.
+fn has_other_than_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'\\'))
+}
+
 /// Every step answers `None` at the first thing it does not know.
 struct Cursor<'a> {
     text: &'a str,
@@ -50,9 +60,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
+        while self.expect(b' ').is_some() {}
     }
 
     fn object(&mut self, depth: usize, each: &mut dyn FnMut(&'a str, &'a str) -> Option<()>) -> Option<()> {
@@ -89,12 +97,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Quotes included.
+    /// Without escapes the next quote is the end. The quotes are included.
     fn string(&mut self) -> Option<&'a str> {
         let start = self.at;
         self.expect(b'"')?;
-        self.at += plain_len(&self.text.as_bytes()[self.at..]);
-        self.expect(b'"')?;
+        self.at += memchr(b'"', &self.text.as_bytes()[self.at..])? + 1;
         Some(&self.text[start..self.at])
     }
 
@@ -107,30 +114,7 @@ impl<'a> Cursor<'a> {
         let leads_with_zero = self.peek() == Some(b'0') && digits > 1;
         self.at += digits;
         // Behind it must come what ends a value; a fraction or an exponent is for the parser.
-        let ends = matches!(self.peek(), Some(b',' | b'}' | b' ' | b'\n' | b'\r' | b'\t'));
+        let ends = matches!(self.peek(), Some(b',' | b'}' | b' '));
         (ends && !leads_with_zero).then_some(())
     }
-}
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGHS: u64 = ONES << 7;
-
-/// How many bytes come before the first quote, backslash or control character, looked at eight at a time.
-fn plain_len(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let ends = ends(u64::from_le_bytes(*word));
-        if ends != 0 {
-            return index * 8 + ends.trailing_zeros() as usize / 8;
-        }
-    }
-    let is_end = |byte: &u8| matches!(byte, 0..=0x1F | b'"' | b'\\');
-    words.len() * 8 + rest.iter().position(is_end).unwrap_or(rest.len())
-}
-
-/// The high bit of the first byte that ends plain text, and perhaps of bytes behind it.
-fn ends(word: u64) -> u64 {
-    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    below(word, 0x20) | equal(b'"') | equal(b'\\')
 }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
+use memchr::memchr;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::plain::Plain;
-use super::{Fault, has, shown};
+use super::{Fault, shown};
 use crate::domain::ids::InvalidId;
 use crate::domain::money::RequestedAmount;
 
@@ -100,7 +101,7 @@ pub fn fields<'a, const N: usize>(
 /// The text of a JSON string, without its escapes; `None` for any other value.
 pub fn string(sent: &str) -> Option<Cow<'_, str>> {
     let inner = sent.strip_prefix('"')?.strip_suffix('"')?;
-    if has(inner.as_bytes(), b'\\') {
+    if memchr(b'\\', inner.as_bytes()).is_some() {
         serde_json::from_str(sent).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
@@ -135,7 +136,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Absent or null.
     pub fn required(self) -> Result<&'a str, Fault> {
-        self.present().ok_or(Fault::Missing(self.name))
+        self.present().ok_or_else(|| Fault::Missing(self.name))
     }
 
     /// Reads it when it is there.
