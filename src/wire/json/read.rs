@@ -136,7 +136,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Absent or null.
     pub fn required(self) -> Result<&'a str, Fault> {
-        self.present().ok_or_else(|| Fault::Missing(self.name))
+        self.present().ok_or(Fault::Missing(self.name))
     }
 
     /// Reads it when it is there.
