@@ -1,6 +1,7 @@
 //! `topics`: created, checked, described.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -9,6 +10,9 @@ use super::reach::{self, Within};
 use super::{Failure, Output, setup};
 use crate::config::Config;
 use crate::log::kafka::{self, Change, Description, Fault, Presence};
+
+/// How often topics are asked for when the brokers do not take them.
+const ATTEMPTS: u32 = 10;
 
 /// `topics`
 #[derive(Subcommand, Debug)]
@@ -30,8 +34,11 @@ pub fn topics(command: &Command, config: &Config, output: Output) -> Result<Exit
     let admin = setup::topics_admin(config, &setup::kafka_settings(config), within.timeout());
     match command {
         Command::Ensure(_) => {
-            let (changes, faults) =
-                reach::block_on(within, async { Ok((admin.ensure().await?, admin.check().await?)) })?;
+            let (changes, faults) = reach::block_on(within, async {
+                let changes = ensured(&admin).await?;
+                let faults = settled_faults(&admin, &changes).await?;
+                Ok((changes, faults))
+            })?;
             let changed: Vec<_> = changes.iter().map(change_json).collect();
             let left: Vec<_> = faults.iter().map(fault_json).collect();
             let report = json!({ "ok": faults.is_empty(), "changes": changed, "faults": left });
@@ -65,8 +72,35 @@ pub fn topics(command: &Command, config: &Config, output: Output) -> Result<Exit
 /// No broker, a topic that cannot be created.
 pub fn ensure_now(config: &Config, settings: &kafka::Settings, within: &Within) -> Result<(), Failure> {
     let admin = setup::topics_admin(config, settings, within.timeout());
-    reach::block_on(within, async { Ok(admin.ensure().await?) })?;
+    reach::block_on(within, ensured(&admin))?;
     Ok(())
+}
+
+/// What was changed. Brokers that have only just started may not take new topics yet.
+async fn ensured(admin: &kafka::Admin) -> Result<Vec<Change>, Failure> {
+    let mut attempts = 1;
+    loop {
+        match admin.ensure().await {
+            Err(error) if error.is_retriable() && attempts < ATTEMPTS => attempts += 1,
+            answered => return Ok(answered?),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// What is wrong once the brokers have heard of the topics that were just created.
+async fn settled_faults(admin: &kafka::Admin, changes: &[Change]) -> Result<Vec<Fault>, Failure> {
+    let is_new = |fault: &Fault| {
+        fault.key == "topic"
+            && changes.iter().any(|change| matches!(change, Change::Created { topic, .. } if *topic == fault.topic))
+    };
+    loop {
+        let faults = admin.check().await?;
+        if !faults.iter().any(is_new) {
+            return Ok(faults);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Topics with faults are a configuration that cannot work.

@@ -150,7 +150,7 @@ impl Broker {
              num.network.threads=2\n\
              num.io.threads=4\n\
              background.threads=2\n\
-             broker.session.timeout.ms=1500\n\
+             broker.session.timeout.ms=6000\n\
              broker.heartbeat.interval.ms=500\n",
             data = data.display()
         )

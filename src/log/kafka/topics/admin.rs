@@ -242,6 +242,10 @@ impl Office {
         match answered.into_iter().next() {
             // Somebody else was faster: it is there.
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            // Too few brokers, or those there are have only just started: that is for the patience of the caller.
+            Some(Err((_, code @ RDKafkaErrorCode::InvalidReplicationFactor))) => {
+                Err(Error::Unavailable(format!("creating {}: {code}", topic.name)))
+            }
             Some(Err((_, code))) => Err(refused("creating", &topic.name, code)),
             None => Err(refused("creating", &topic.name, RDKafkaErrorCode::NoError)),
         }
