@@ -88,21 +88,6 @@ async fn ensured(admin: &kafka::Admin) -> Result<Vec<Change>, Failure> {
     }
 }
 
-/// What is wrong once the brokers have heard of the topics that were just created.
-async fn settled_faults(admin: &kafka::Admin, changes: &[Change]) -> Result<Vec<Fault>, Failure> {
-    let is_new = |fault: &Fault| {
-        fault.key == "topic"
-            && changes.iter().any(|change| matches!(change, Change::Created { topic, .. } if *topic == fault.topic))
-    };
-    loop {
-        let faults = admin.check().await?;
-        if !faults.iter().any(is_new) {
-            return Ok(faults);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 /// Topics with faults are a configuration that cannot work.
 fn verdict(faults: &[Fault]) -> ExitCode {
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD_CONFIGURATION) }

@@ -225,7 +225,19 @@ impl Office {
                 Change::Configured { topic, key, from, to }
             }));
         }
+        if changes.iter().any(|change| matches!(change, Change::Created { .. })) {
+            self.wait_until_all_are_seen()?;
+        }
         Ok(changes)
+    }
+
+    /// A broker that has taken a topic may need a moment to hear of it.
+    fn wait_until_all_are_seen(&self) -> Result<(), Error> {
+        let patience = Patience::of(self.timeout);
+        while let Some(unseen) = self.look()?.into_iter().find(|topic| matches!(topic.found, Found::Missing)) {
+            patience.nap(|| Error::TopicMissing { topic: unseen.name })?;
+        }
+        Ok(())
     }
 
     fn create(&self, topic: &Seen) -> Result<(), Error> {
