@@ -36,7 +36,7 @@ pub fn topics(command: &Command, config: &Config, output: Output) -> Result<Exit
         Command::Ensure(_) => {
             let (changes, faults) = reach::block_on(within, async {
                 let changes = ensured(&admin).await?;
-                let faults = settled_faults(&admin, &changes).await?;
+                let faults = admin.check().await?;
                 Ok((changes, faults))
             })?;
             let changed: Vec<_> = changes.iter().map(change_json).collect();
