@@ -182,7 +182,7 @@ proptest! {
         let place = place.index(written.value.len());
         written.value[place] = byte;
         let read = event::decode::<Account>(Some(&written.value), written.headers());
-        prop_assert!(read.is_err() || serde_json::from_slice::<serde_json::Value>(&written.value).is_ok());
+        prop_assert!(read.is_err() || serde_json::from_slice::<serde::de::IgnoredAny>(&written.value).is_ok());
     }
 }
 
