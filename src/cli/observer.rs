@@ -15,7 +15,7 @@ use crate::wire;
 /// Follows the answers to the commands of one run.
 pub struct Observer {
     run: String,
-    arrivals: mpsc::Receiver<(Topic, Result<Chunk, Error>)>,
+    arrivals: Arrivals,
     sent_at: HashMap<String, Instant>,
     sent: u64,
     tally: Tally,
@@ -56,18 +56,7 @@ impl Tally {
 impl Observer {
     /// Follows both topics from `begin`, and counts what belongs to `run`.
     pub fn follow(client: &Arc<dyn Client>, begin: &Ends, run: &str) -> Self {
-        let (sender, arrivals) = mpsc::channel(256);
-        for (topic, partition, from) in begin.of([REPLIES, DEAD_LETTERS]) {
-            let mut chunks = client.follow(topic, partition, from);
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                while let Some(chunk) = chunks.recv().await {
-                    if sender.send((topic, chunk)).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
+        let arrivals = begin.follow(client, [REPLIES, DEAD_LETTERS]);
         Observer { run: run.to_owned(), arrivals, sent_at: HashMap::new(), sent: 0, tally: Tally::default() }
     }
 
@@ -127,6 +116,9 @@ impl Observer {
     }
 }
 
+/// Chunks of several topics as they come, each with the topic it is of.
+pub type Arrivals = mpsc::Receiver<(Topic, Result<Chunk, Error>)>;
+
 /// Where partitions of some topics end.
 pub struct Ends(Vec<(Topic, u32, Offset)>);
 
@@ -144,6 +136,23 @@ impl Ends {
             }
         }
         Ok(Ends(ends))
+    }
+
+    /// What comes behind the ends of these topics, of all their partitions.
+    pub fn follow<const N: usize>(&self, client: &Arc<dyn Client>, topics: [Topic; N]) -> Arrivals {
+        let (sender, arrivals) = mpsc::channel(256);
+        for (topic, partition, from) in self.of(topics) {
+            let mut chunks = client.follow(topic, partition, from);
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                while let Some(chunk) = chunks.recv().await {
+                    if sender.send((topic, chunk)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        arrivals
     }
 
     /// The ends of these topics.

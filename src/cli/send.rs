@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
+use super::observer::{Arrivals, Ends};
 use super::reach::{Reach, Within, in_time};
 use super::{Failure, Output};
 use crate::config::Config;
 use crate::engine::ACCOUNTS;
-use crate::log::{Chunk, Client, Drafts, Record, Topic};
+use crate::log::{Client, Drafts, Record, Topic};
 use crate::partition::placement::partition_of;
 use crate::partition::{DEAD_LETTERS, REPLIES};
 
@@ -60,7 +60,7 @@ pub fn send(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Fa
         let mut sent = 0;
         let progress = progress();
         for lines in batches(lines) {
-            let lines = lines?;
+            let lines: Vec<Line> = lines?.into_iter().map(Line::read).collect();
             sent += lines.len();
             let (records, count) = (drafts(&lines, partitions), lines.len());
             if let Some(answers) = &mut answers {
@@ -102,17 +102,36 @@ struct Addressed {
     command_id: String,
 }
 
-fn drafts(lines: &[Vec<u8>], partitions: u32) -> Drafts {
+impl Addressed {
+    /// What a reply repeats.
+    fn name(self) -> (String, String) {
+        (self.aggregate_id, self.command_id)
+    }
+}
+
+/// One line of the file.
+struct Line {
+    value: Vec<u8>,
+    /// `None` for what cannot be read. It is sent all the same: it becomes a dead letter, which says why.
+    addressed: Option<Addressed>,
+}
+
+impl Line {
+    fn read(value: Vec<u8>) -> Self {
+        Line { addressed: serde_json::from_slice(&value).ok(), value }
+    }
+}
+
+fn drafts(lines: &[Line], partitions: u32) -> Drafts {
     let mut drafts = Drafts::default();
-    for line in lines {
-        // What cannot be read is sent all the same: it becomes a dead letter, which says why.
-        let id = serde_json::from_slice::<Addressed>(line).ok().map(|command| command.aggregate_id);
-        let partition = id.as_ref().map_or(0, |id| partition_of(id, partitions));
+    for Line { value, addressed } in lines {
+        let id = addressed.as_ref().map(|command| &command.aggregate_id);
+        let partition = id.map_or(0, |id| partition_of(id, partitions));
         drafts.push(ACCOUNTS.commands, partition, None, |draft| {
-            if let Some(id) = &id {
+            if let Some(id) = id {
                 draft.key(id.as_bytes());
             }
-            draft.value(line);
+            draft.value(value);
         });
     }
     drafts
@@ -120,7 +139,7 @@ fn drafts(lines: &[Vec<u8>], partitions: u32) -> Drafts {
 
 /// Replies and dead letters as they come, and which of them are awaited.
 struct Answers {
-    arrivals: mpsc::Receiver<Result<(Topic, Chunk), crate::log::Error>>,
+    arrivals: Arrivals,
     commands_topic: String,
     /// How many commands of that aggregate and id are unanswered.
     by_command: HashMap<(String, String), usize>,
@@ -133,33 +152,19 @@ struct Answers {
 impl Answers {
     /// Follows both topics from their present ends.
     async fn follow(client: Arc<dyn Client>, prefix: &str, partitions: u32, within: &Within) -> Result<Self, Failure> {
-        let (sender, arrivals) = mpsc::channel(64);
-        for topic in [REPLIES, DEAD_LETTERS] {
-            for partition in 0..partitions {
-                let end = in_time(within, client.bounds(topic, partition)).await?.end;
-                let mut chunks = client.follow(topic, partition, end);
-                let sender = sender.clone();
-                tokio::spawn(async move {
-                    while let Some(chunk) = chunks.recv().await {
-                        if sender.send(chunk.map(|chunk| (topic, chunk))).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        }
+        let topics = [REPLIES, DEAD_LETTERS];
+        let ends = in_time(within, Ends::ask(client.as_ref(), &topics, partitions)).await?;
+        let arrivals = ends.follow(&client, topics);
         let commands_topic = ACCOUNTS.commands.full_name(prefix);
         let (by_command, by_value) = (HashMap::new(), HashMap::new());
         Ok(Answers { arrivals, commands_topic, by_command, by_value, awaited: 0, patience: within.timeout() })
     }
 
-    fn expect(&mut self, lines: Vec<Vec<u8>>) {
-        for line in lines {
-            let name = serde_json::from_slice::<Addressed>(&line)
-                .map(|command| (command.aggregate_id, command.command_id))
-                .unwrap_or_default();
+    fn expect(&mut self, lines: Vec<Line>) {
+        for Line { value, addressed } in lines {
+            let name = addressed.map(Addressed::name).unwrap_or_default();
             *self.by_command.entry(name.clone()).or_default() += 1;
-            self.by_value.insert(line, name);
+            self.by_value.insert(value, name);
             self.awaited += 1;
         }
     }
@@ -175,8 +180,8 @@ impl Answers {
                 );
                 return Err(Failure::failed("UNANSWERED", message));
             };
-            let (topic, chunk) = arrival?;
-            for record in chunk.iter() {
+            let (topic, chunk) = arrival;
+            for record in chunk?.iter() {
                 if self.is_awaited(topic, record) {
                     self.awaited -= 1;
                     print(topic, record, output)?;
@@ -188,9 +193,7 @@ impl Answers {
 
     fn is_awaited(&mut self, topic: Topic, record: Record<'_>) -> bool {
         let name = if topic == REPLIES {
-            serde_json::from_slice::<Addressed>(record.value.unwrap_or_default())
-                .map(|reply| (reply.aggregate_id, reply.command_id))
-                .ok()
+            serde_json::from_slice(record.value.unwrap_or_default()).ok().map(Addressed::name)
         } else {
             let is_ours = record.headers.last("billing.dlq.topic") == Some(self.commands_topic.as_bytes());
             record.value.filter(|_| is_ours).and_then(|value| self.by_value.get(value).cloned())
@@ -240,6 +243,5 @@ fn print(topic: Topic, record: Record<'_>, output: Output) -> Result<(), Failure
             header("billing.dlq.offset"),
             header("billing.dlq.error")
         )
-    })?;
-    io::stdout().flush().map_err(Failure::from)
+    })
 }
