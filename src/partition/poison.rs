@@ -14,10 +14,8 @@ const STRIKES: u32 = 3;
 /// attempts and not hundreds.
 #[derive(Clone, Debug, Default)]
 pub struct Suspicion {
-    at: PerLane<Offset>,
+    at: Option<PerLane<Offset>>,
     until: PerLane<Offset>,
-    /// True once there was a strike.
-    struck: bool,
     strikes: u32,
     records: usize,
     convicted: Option<(Lane, Offset)>,
@@ -27,13 +25,14 @@ impl Suspicion {
     /// A batch ended the partition. True when the suspicion went on, false when it began.
     pub fn strike(&mut self, batch: BatchId) -> bool {
         // A lane that the batch took nothing from may have moved on since.
-        let is_same =
-            |lane: Lane| self.at.of(lane) == batch.start.of(lane) || batch.start.of(lane) == batch.end.of(lane);
-        let goes_on = self.struck && Lane::ALL.into_iter().all(is_same);
+        let is_same = |at: &PerLane<Offset>, lane: Lane| {
+            at.of(lane) == batch.start.of(lane) || batch.start.of(lane) == batch.end.of(lane)
+        };
+        let goes_on = self.at.is_some_and(|at| Lane::ALL.into_iter().all(|lane| is_same(&at, lane)));
         if !goes_on {
-            *self = Suspicion { struck: true, ..Suspicion::default() };
+            *self = Suspicion::default();
         }
-        self.at = batch.start;
+        self.at = Some(batch.start);
         (self.until, self.records) = (batch.end, batch.records);
         self.strikes += 1;
         if self.strikes >= STRIKES {

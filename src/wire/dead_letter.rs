@@ -19,9 +19,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason.
-    pub const ALL: &[Reason] = &[Reason::Malformed, Reason::UnknownType, Reason::TooLarge, Reason::Panic];
-
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,16 +26,6 @@ impl Reason {
             Reason::UnknownType => "UNKNOWN_TYPE",
             Reason::TooLarge => "TOO_LARGE",
             Reason::Panic => "PANIC",
-        }
-    }
-
-    /// The word in metrics.
-    pub fn label(self) -> &'static str {
-        match self {
-            Reason::Malformed => "malformed",
-            Reason::UnknownType => "unknown_type",
-            Reason::TooLarge => "too_large",
-            Reason::Panic => "panic",
         }
     }
 }
