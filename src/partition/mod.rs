@@ -76,7 +76,7 @@ impl Settings {
             spec,
             partitions,
             rules,
-            batch_records: 5_000,
+            batch_records: 2_000,
             batch_bytes: 8 << 20,
             message_bytes: 10 << 20,
             event_bytes: EVENT_TOPIC_BYTES - BATCH_OVERHEAD,

@@ -88,6 +88,10 @@ pub const OWNED_KEYS: &[(&str, &str)] = &[
 /// Records up to 12 MiB fit a topic; uncompressed and framed they may be a little larger.
 const MESSAGE_MAX_BYTES: &str = "16777216";
 
+/// Bytes of a request to write. An idempotent producer has one request a partition under way and spins while more
+/// is due, so the records of a whole transaction should fit one.
+const BATCH_BYTES: &str = "2000000";
+
 impl Settings {
     /// Name of a consumer group: prefix, a dash, the group.
     pub fn group_name(&self, group: &str) -> String {
@@ -215,6 +219,7 @@ impl Settings {
         config
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
+            .set("batch.size", BATCH_BYTES)
             .set("compression.type", "lz4")
             .set("batch.num.messages", "10000")
             .set("queue.buffering.max.messages", "200000")
