@@ -15,7 +15,11 @@ use crate::partition;
 pub fn rules(config: &Config) -> Rules {
     let currencies =
         config.currencies.iter().filter_map(|(code, decimals)| Currency::new(code, u8::try_from(*decimals).ok()?));
-    Rules { currencies: currencies.collect(), idempotency_window: config.idempotency.window.get() }
+    Rules {
+        currencies: currencies.collect(),
+        idempotency_window: config.idempotency.window.get(),
+        default_hold: Rules::DEFAULT_HOLD,
+    }
 }
 
 /// What the partitions of `spec` are run with.

@@ -107,6 +107,11 @@ impl Amount {
         Decimal::try_from_i128_with_scale(mantissa, self.decimals()).ok().map(Amount)
     }
 
+    /// True below zero.
+    pub fn is_negative(self) -> bool {
+        self.0.mantissa() < 0
+    }
+
     /// True for zero.
     pub fn is_zero(self) -> bool {
         self.0.is_zero()
@@ -131,6 +136,33 @@ pub struct RequestedAmount {
     mantissa: Option<i128>,
     integer_digits: usize,
     decimals: usize,
+}
+
+impl From<Amount> for RequestedAmount {
+    fn from(amount: Amount) -> Self {
+        let decimals = usize::try_from(amount.decimals()).unwrap_or(usize::MAX);
+        let digits = amount.mantissa().unsigned_abs().to_string().len();
+        let integer_digits = digits.saturating_sub(decimals).max(1);
+        RequestedAmount { mantissa: Some(amount.mantissa()), integer_digits, decimals }
+    }
+}
+
+/// What upstream sent, read, and still as it was sent: some events repeat it to the letter.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AsSent<T> {
+    /// As it was sent.
+    pub text: Arc<str>,
+    /// What it says.
+    pub value: T,
+}
+
+/// An amount as it was sent.
+pub type SentAmount = AsSent<RequestedAmount>;
+
+impl From<Amount> for SentAmount {
+    fn from(amount: Amount) -> Self {
+        AsSent { text: amount.to_string().into(), value: amount.into() }
+    }
 }
 
 /// A text outside the grammar `-?[0-9]+(\.[0-9]+)?`, or an amount that cannot be held.
@@ -279,6 +311,14 @@ mod tests {
         let eightfold = |one: Amount| (1..8).try_fold(one, |sum, _| sum.checked_add(one));
         assert_eq!(eightfold(nines), None, "more than 96 bits");
         assert_eq!(nines.checked_add(Amount::parse("1.0").unwrap()), None, "of another scale");
+    }
+
+    #[test]
+    fn an_amount_asks_for_what_its_text_asks_for() {
+        for text in ["0.00", "0.05", "12.34", "-7.00", "100", "0", "999999999999999999.99"] {
+            let sent = SentAmount::from(Amount::parse(text).unwrap());
+            assert_eq!((&*sent.text, &sent.value), (text, &RequestedAmount::parse(text).unwrap()));
+        }
     }
 
     #[test]

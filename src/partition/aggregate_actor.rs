@@ -134,7 +134,8 @@ impl<A: Wire> AggregateActor<A> {
         let mut recorded = Vec::with_capacity(events.len());
         for body in events {
             version = version.next();
-            let event = Recorded { version, at, command_id: id.clone(), command_hash: *hash, body };
+            let correlation_id = request.correlation_id.clone();
+            let event = Recorded { version, at, command_id: id.clone(), command_hash: *hash, correlation_id, body };
             let bytes = desk.clerk.event::<A>(entry, request, &event);
             if bytes > desk.clerk.event_bytes() {
                 entry.drafts.truncate(before);

@@ -69,10 +69,10 @@ impl Clerk {
     ) -> usize {
         let source = self.source(entry);
         let trace = Trace::of(entry.record.headers.iter());
-        let Request { aggregate_id, correlation_id, .. } = request;
+        let aggregate_id = &request.aggregate_id;
         entry.drafts.push(self.events, self.partition, None, |draft| {
             draft.key(aggregate_id.as_str().as_bytes());
-            draft.value_with(|bytes| wire::event::encode_value::<A>(bytes, aggregate_id, correlation_id, event));
+            draft.value_with(|bytes| wire::event::encode_value::<A>(bytes, aggregate_id, event));
             wire::event::encode_headers::<A>(event, Some(source), trace, |name, value| draft.header(name, value));
         });
         let written = entry.drafts.get(entry.drafts.len() - 1);

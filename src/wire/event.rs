@@ -13,18 +13,13 @@ const COMMAND_HASH: &str = "commandHash";
 const SOURCE: &str = "source";
 
 /// Appends the value of an event.
-pub fn encode_value<A: Wire>(
-    out: &mut Vec<u8>,
-    aggregate_id: &AggregateId,
-    correlation_id: &CorrelationId,
-    event: &Recorded<A::Event>,
-) {
+pub fn encode_value<A: Wire>(out: &mut Vec<u8>, aggregate_id: &AggregateId, event: &Recorded<A::Event>) {
     let mut object = Object::open(out);
     object.word(EVENT_TYPE, A::event_type(&event.body));
     object.word("aggregateId", aggregate_id.as_str());
     object.number("aggregateVersion", event.version.0);
     object.timestamp("timestamp", event.at);
-    object.word("correlationId", correlation_id.as_str());
+    object.word("correlationId", event.correlation_id.as_str());
     object.word("causationId", event.command_id.as_str());
     let mut data = object.object("data");
     A::write_event(&event.body, &mut data);
@@ -56,8 +51,6 @@ pub fn encode_headers<A: Wire>(
 pub struct StoredEvent<'a, E> {
     /// Whose history it belongs to.
     pub aggregate_id: AggregateId,
-    /// The story of upstream it belongs to.
-    pub correlation_id: CorrelationId,
     /// The event with its place in that history.
     pub recorded: Recorded<E>,
     /// The record that caused it; none for an expiry.
@@ -111,12 +104,12 @@ fn read<'a, A: Wire>(
         source.map(|text| Source::parse(text).ok_or_else(|| wrong(SOURCE, "topic:partition:offset"))).transpose()?;
     Ok(StoredEvent {
         aggregate_id: aggregate_id.id(AggregateId::parse)?,
-        correlation_id: correlation_id.id(CorrelationId::parse)?,
         recorded: Recorded {
             version: Version(version.whole_number()?),
             at: json::timestamp(&at.string()?).ok_or_else(|| at.must_be("an RFC 3339 time"))?,
             command_id: command_id.id(CommandId::parse)?,
             command_hash: hash.and_then(parse_hex).ok_or_else(|| wrong(COMMAND_HASH, "32 hexadecimal digits"))?,
+            correlation_id: correlation_id.id(CorrelationId::parse)?,
             body: A::read_event(&event_type.string()?, data.required()?)?,
         },
         source,

@@ -18,6 +18,7 @@ pub mod schema;
 
 mod account;
 mod metadata;
+mod recorded;
 
 use crate::domain::Aggregate;
 use crate::domain::ids::CommandHash;

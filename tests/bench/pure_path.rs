@@ -39,7 +39,7 @@ const MESSAGE_BYTES: usize = 10 << 20;
 
 fn rules() -> Rules {
     let currencies = ["EUR", "GBP", "USD"].into_iter().filter_map(|code| Currency::new(code, 2)).collect();
-    Rules { currencies, idempotency_window: 256 }
+    Rules { currencies, idempotency_window: 256, default_hold: Rules::DEFAULT_HOLD }
 }
 
 /// A running partition, and the thread it runs on.
@@ -160,6 +160,7 @@ fn next(
         at: Timestamp(1_765_281_600_000),
         command_id: request.command.id.clone(),
         command_hash: request.command.hash,
+        correlation_id: request.correlation_id.clone(),
         body: events.remove(0),
     }
 }
@@ -209,7 +210,7 @@ fn encode(group: &mut Steps<'_>, sample: &Sample) {
     group.bench_function("encode an event", |bencher| {
         bencher.iter(|| {
             out.clear();
-            event::encode_value::<Account>(&mut out, &request.aggregate_id, &request.correlation_id, black_box(&event));
+            event::encode_value::<Account>(&mut out, &request.aggregate_id, black_box(&event));
             let source = Source { topic: "billing-engine.account.commands", partition: 0, offset: 1_234_567 };
             event::encode_headers::<Account>(&event, Some(source), Trace::default(), |name, value| {
                 out.extend_from_slice(name);

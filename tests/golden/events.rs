@@ -33,11 +33,11 @@ fn golden(name: &'static str, version: u64, body: AccountEvent) -> Golden {
         at: Timestamp(1_765_281_600_007),
         command_id: CommandId::parse("0b6f8a56-3a61-4c0e-9a53-5a0f0d7c1c5e").unwrap(),
         command_hash: HASH,
+        correlation_id: CorrelationId::parse("corr-uuid").unwrap(),
         body,
     };
     let event = StoredEvent {
         aggregate_id: AggregateId::parse("acc-550e8400-e29b-41d4-a716-446655440000").unwrap(),
-        correlation_id: CorrelationId::parse("corr-uuid").unwrap(),
         recorded,
         source: Some(SOURCE),
     };
@@ -77,6 +77,7 @@ fn table() -> Vec<Golden> {
         change_type: ChangeType::Credit,
         reason: "Topup".into(),
         currency: Currency::new("USD", 2).unwrap(),
+        leg: None,
         reference: None,
         metadata: None,
     };
@@ -87,6 +88,7 @@ fn table() -> Vec<Golden> {
         change_type: ChangeType::Debit,
         reason: "Nutzung – März 😀".into(),
         currency: Currency::new("BTC", 8).unwrap(),
+        leg: None,
         reference: Some("inv/2025/12 \"a\"\\\n\u{1}".into()),
         metadata: Some(r#"{"b":1e-2,"a":"x\u0001y"}"#.into()),
     };
@@ -123,7 +125,7 @@ fn events_are_written_as_they_were() {
     for Golden { name, traced, event } in table() {
         let trace = if traced { Trace::of(TRACE.into_iter()) } else { Trace::default() };
         let mut value = Vec::new();
-        event::encode_value::<Account>(&mut value, &event.aggregate_id, &event.correlation_id, &event.recorded);
+        event::encode_value::<Account>(&mut value, &event.aggregate_id, &event.recorded);
         let mut headers = Vec::new();
         event::encode_headers::<Account>(&event.recorded, event.source, trace, |name, value| {
             headers.push((name.to_vec(), value.map(<[u8]>::to_vec)));

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use billing_engine::domain::account::{
     Account, AccountCommand, AccountEvent, AccountStatus, AccountType, Change, ChangeType, CreateAccount, Posting,
 };
-use billing_engine::domain::ids::{CommandHash, CommandId, Timestamp, Version};
+use billing_engine::domain::ids::{CommandHash, CommandId, CorrelationId, Timestamp, Version};
 use billing_engine::domain::money::{Amount, Currency, RequestedAmount};
 use billing_engine::domain::{Aggregate, Command, Decision, Recorded, Rejection, Rules};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ const WINDOW: usize = 4;
 
 fn rules(codes: &[(&str, u8)]) -> Rules {
     let currencies = codes.iter().map(|(code, decimals)| Currency::new(code, *decimals).unwrap());
-    Rules { currencies: currencies.collect(), idempotency_window: WINDOW }
+    Rules { currencies: currencies.collect(), idempotency_window: WINDOW, default_hold: Rules::DEFAULT_HOLD }
 }
 
 fn amount() -> impl Strategy<Value = RequestedAmount> {
@@ -142,6 +142,7 @@ impl Ledger {
             at: Timestamp(self.events.len() as i64),
             command_id: command.id.clone(),
             command_hash: command.hash,
+            correlation_id: CorrelationId::from(&command.id),
             body,
         };
         assert_eq!(stored(&event), event, "an event survives the event store");

@@ -1,9 +1,11 @@
 //! Any event is read as it was written.
 
+use std::ops::Range;
+
 use billing_engine::domain::Recorded;
 use billing_engine::domain::account::{
-    Account, AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType, LimitsChanged,
-    Metadata, StatusChanged,
+    Account, AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType, Force, HoldCaptured,
+    HoldPlaced, HoldReleased, LimitsChanged, Metadata, ReleaseReason, StatusChanged, TransactionLeg,
 };
 use billing_engine::domain::ids::{AggregateId, CommandHash, CommandId, CorrelationId, Timestamp, Version};
 use billing_engine::domain::money::{Amount, Currency};
@@ -23,7 +25,7 @@ struct Written {
 
 fn write(event: &StoredEvent<'_, AccountEvent>, trace: Trace<'_>) -> Written {
     let mut value = Vec::new();
-    event::encode_value::<Account>(&mut value, &event.aggregate_id, &event.correlation_id, &event.recorded);
+    event::encode_value::<Account>(&mut value, &event.aggregate_id, &event.recorded);
     let mut headers = Vec::new();
     event::encode_headers::<Account>(&event.recorded, event.source, trace, |name, value| {
         headers.push((name.to_vec(), value.map(<[u8]>::to_vec)));
@@ -43,12 +45,7 @@ impl Written {
 
 /// The event after a way through the event store.
 pub fn stored(event: &Recorded<AccountEvent>) -> Recorded<AccountEvent> {
-    let event = StoredEvent {
-        aggregate_id: AggregateId::parse("a").unwrap(),
-        correlation_id: CorrelationId::parse("c").unwrap(),
-        recorded: event.clone(),
-        source: None,
-    };
+    let event = StoredEvent { aggregate_id: AggregateId::parse("a").unwrap(), recorded: event.clone(), source: None };
     write(&event, Trace::default()).read().recorded
 }
 
@@ -80,7 +77,7 @@ fn body() -> impl Strategy<Value = AccountEvent> {
     (0..=10u32, "[A-Z]{3,6}").prop_flat_map(|(decimals, code)| {
         let currency = Currency::new(&code, decimals as u8).unwrap();
         let (amount, limit) = (move || amount(decimals), move || option::of(amount(decimals)));
-        let (opened, posted) = (currency.clone(), currency);
+        let (opened, posted, held) = (currency.clone(), currency.clone(), currency);
         let owner = (owned(), owned(), select(AccountType::ALL));
         let created = (owner, select(AccountStatus::ALL), amount(), limit(), limit(), carried());
         let created =
@@ -99,8 +96,8 @@ fn body() -> impl Strategy<Value = AccountEvent> {
                 })
             });
         let amounts = (amount(), amount(), amount(), select(ChangeType::ALL));
-        let posted = (amounts, owned(), option::of(owned()), carried()).prop_map(
-            move |(amounts, reason, reference, metadata)| {
+        let posted = (amounts, owned(), leg(), option::of(owned()), carried()).prop_map(
+            move |(amounts, reason, leg, reference, metadata)| {
                 let (previous_balance, new_balance, change_amount, change_type) = amounts;
                 let currency = posted.clone();
                 AccountEvent::BalanceChanged(BalanceChanged {
@@ -110,6 +107,7 @@ fn body() -> impl Strategy<Value = AccountEvent> {
                     change_type,
                     reason,
                     currency,
+                    leg,
                     reference,
                     metadata,
                 })
@@ -129,25 +127,48 @@ fn body() -> impl Strategy<Value = AccountEvent> {
                     new_max_balance,
                 })
             });
-        prop_oneof![created, posted, status, limits]
+        prop_oneof![created, posted, status, limits, hold(held, amount())]
     })
 }
+
+fn id() -> impl Strategy<Value = AggregateId> {
+    "[A-Za-z0-9._:-]{1,128}".prop_map(|id| AggregateId::parse(&id).unwrap())
+}
+
+fn leg() -> impl Strategy<Value = Option<TransactionLeg>> {
+    let leg = (id(), any::<u8>(), select(&[Force::Judged, Force::Forced]));
+    option::of(leg.prop_map(|(transaction_id, number, force)| TransactionLeg { transaction_id, number, force }))
+}
+
+fn hold(currency: Currency, amount: impl Strategy<Value = Amount>) -> impl Strategy<Value = AccountEvent> {
+    (id(), amount, TIMES, select(ReleaseReason::ALL), 0..3u8).prop_map(move |(hold_id, amount, at, reason, which)| {
+        match which {
+            0 => {
+                let (currency, expires_at) = (currency.clone(), Timestamp(at));
+                AccountEvent::HoldPlaced(HoldPlaced { hold_id, amount, currency, expires_at })
+            }
+            1 => AccountEvent::HoldCaptured(HoldCaptured { hold_id, captured_amount: amount }),
+            _ => AccountEvent::HoldReleased(HoldReleased { hold_id, amount, reason }),
+        }
+    })
+}
+
+/// From year 0 to 9999.
+const TIMES: Range<i64> = -62_167_219_200_000..253_402_300_800_000;
 
 fn event() -> impl Strategy<Value = StoredEvent<'static, AccountEvent>> {
     let id = || "[A-Za-z0-9._:-]{1,128}";
     let ids = (id(), id(), id(), any::<[u8; 16]>());
-    // From year 0 to 9999.
-    let at = -62_167_219_200_000..253_402_300_800_000i64;
     let source = option::of((any::<u32>(), 0..i64::MAX));
-    (ids, 1..=u64::MAX >> 1, at, body(), source).prop_map(
+    (ids, 1..=u64::MAX >> 1, TIMES, body(), source).prop_map(
         |((aggregate, command, correlation, hash), version, at, body, source)| StoredEvent {
             aggregate_id: AggregateId::parse(&aggregate).unwrap(),
-            correlation_id: CorrelationId::parse(&correlation).unwrap(),
             recorded: Recorded {
                 version: Version(version),
                 at: Timestamp(at),
                 command_id: CommandId::parse(&command).unwrap(),
                 command_hash: CommandHash(hash),
+                correlation_id: CorrelationId::parse(&correlation).unwrap(),
                 body,
             },
             source: source.map(|(partition, offset)| Source { topic: "p.account.inbox", partition, offset }),
@@ -204,7 +225,7 @@ fn what_a_newer_engine_wrote_is_told_from_what_is_damaged() {
     let hash = "00112233445566778899aabbccddeeff";
     assert_eq!(read(&value("AccountStatusChanged", "", ""), hash).unwrap(), Version(1));
     for (event_type, top, data, named) in [
-        ("HoldPlaced", "", "", "HoldPlaced"),
+        ("HoldExtended", "", "", "HoldExtended"),
         ("AccountStatusChanged", r#","format":2"#, "", "format"),
         ("AccountStatusChanged", "", r#","forced":true"#, "forced"),
     ] {

@@ -47,7 +47,11 @@ impl Node {
     pub fn start(world: &Arc<World>, life: Life, log: NodeLog, setup: Setup, accepted: Accepted) -> Self {
         world.be_born(life);
         let currencies = [("USD", 2), ("JPY", 0)].into_iter().filter_map(|(code, digits)| Currency::new(code, digits));
-        let rules = Rules { currencies: currencies.collect(), idempotency_window: setup.window };
+        let rules = Rules {
+            currencies: currencies.collect(),
+            idempotency_window: setup.window,
+            default_hold: Rules::DEFAULT_HOLD,
+        };
         let clock = world.clone();
         let clock = Arc::new(move || clock.now());
         let mut settings = Settings::new(PREFIX, ACCOUNTS, setup.partitions, rules, clock);

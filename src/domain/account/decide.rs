@@ -2,11 +2,11 @@
 
 use super::{
     Account, AccountCommand, AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, Change,
-    ChangeType, CreateAccount, LimitsChanged, Opened, Posting, StatusChanged,
+    ChangeType, CreateAccount, HoldReleased, LimitsChanged, Opened, Posting, ReleaseReason, StatusChanged, Text,
 };
 use crate::domain::ids::{Timestamp, Version};
 use crate::domain::money::{Amount, Currency, RequestedAmount};
-use crate::domain::{Aggregate, Command, Decision, Recorded, Rejection, Rules, Unfit, answered_before};
+use crate::domain::{Aggregate, Cause, Command, Decision, Recorded, Rejection, Rules, Unfit, answered_before};
 
 impl Aggregate for Account {
     type Command = AccountCommand;
@@ -24,12 +24,13 @@ impl Aggregate for Account {
         self.last_at
     }
 
-    fn decide(&self, command: &Command<AccountCommand>, rules: &Rules, _now: Timestamp) -> Decision<AccountEvent> {
+    fn decide(&self, command: &Command<AccountCommand>, rules: &Rules, now: Timestamp) -> Decision<AccountEvent> {
         if let Some(answer) = answered_before(command, &self.remembered, self.version) {
             return answer;
         }
-        match self.judge(&command.body, rules) {
-            Ok(event) => Decision::Accepted(vec![event]),
+        let at = now.max(self.last_at);
+        match self.judge(&command.body, rules, at) {
+            Ok(event) => Decision::Accepted(self.after_expiries(at, [event])),
             Err(rejection) => Decision::Rejected(rejection),
         }
     }
@@ -37,10 +38,41 @@ impl Aggregate for Account {
     fn apply(&mut self, event: &Recorded<AccountEvent>) -> Result<(), Unfit> {
         self.take(event)
     }
+
+    fn next_expiry(&self) -> Option<Timestamp> {
+        self.opened.as_ref().and_then(|account| account.holds.next_expiry())
+    }
+
+    fn expire(&self, now: Timestamp) -> Vec<AccountEvent> {
+        let past = self.opened.iter().flat_map(|account| account.holds.past(now.max(self.last_at)));
+        past.map(|hold| AccountEvent::HoldReleased(hold.released(ReleaseReason::Expired))).collect()
+    }
+
+    fn expiry_cause(&self, event: &AccountEvent) -> Option<Cause> {
+        match event {
+            AccountEvent::HoldReleased(HoldReleased { hold_id, reason: ReleaseReason::Expired, .. }) => {
+                self.opened.as_ref().and_then(|account| account.holds.find(hold_id)).map(|hold| hold.cause.clone())
+            }
+            AccountEvent::HoldReleased(_)
+            | AccountEvent::Created(_)
+            | AccountEvent::BalanceChanged(_)
+            | AccountEvent::StatusChanged(_)
+            | AccountEvent::LimitsChanged(_)
+            | AccountEvent::HoldPlaced(_)
+            | AccountEvent::HoldCaptured(_) => None,
+        }
+    }
 }
 
 impl Account {
-    fn judge(&self, command: &AccountCommand, rules: &Rules) -> Result<AccountEvent, Rejection> {
+    /// These events, and before them what time brought about by then: it ends first, whatever is done.
+    pub(super) fn after_expiries<const N: usize>(&self, at: Timestamp, events: [AccountEvent; N]) -> Vec<AccountEvent> {
+        let expired = self.expire(at);
+        // Almost every account is without.
+        if expired.is_empty() { events.into() } else { expired.into_iter().chain(events).collect() }
+    }
+
+    fn judge(&self, command: &AccountCommand, rules: &Rules, at: Timestamp) -> Result<AccountEvent, Rejection> {
         match (command, &self.opened) {
             (AccountCommand::Create(_), Some(_)) => Err(Rejection::AccountAlreadyExists),
             (AccountCommand::Create(create), None) => open(create, rules).map(AccountEvent::Created),
@@ -49,10 +81,10 @@ impl Account {
                 account.credit(posting, rules).map(AccountEvent::BalanceChanged)
             }
             (AccountCommand::Debit(posting), Some(account)) => {
-                account.debit(posting, rules).map(AccountEvent::BalanceChanged)
+                account.debit(posting, rules, at).map(AccountEvent::BalanceChanged)
             }
             (AccountCommand::ChangeStatus { status, reason }, Some(account)) => {
-                account.change_status(*status, reason).map(AccountEvent::StatusChanged)
+                account.change_status(*status, reason, at).map(AccountEvent::StatusChanged)
             }
             (AccountCommand::ChangeLimits { min_balance, max_balance }, Some(account)) => {
                 account.change_limits(min_balance, max_balance).map(AccountEvent::LimitsChanged)
@@ -84,33 +116,53 @@ fn open(create: &CreateAccount, rules: &Rules) -> Result<AccountCreated, Rejecti
 
 impl Opened {
     fn credit(&self, posting: &Posting, rules: &Rules) -> Result<BalanceChanged, Rejection> {
-        let amount = self.requested(posting, rules)?;
+        let amount = self.requested(&posting.amount, &posting.currency, rules)?;
         self.active()?;
+        let balance = self.credited(amount)?;
+        Ok(self.posted(posting, ChangeType::Credit, amount, balance))
+    }
+
+    fn debit(&self, posting: &Posting, rules: &Rules, at: Timestamp) -> Result<BalanceChanged, Rejection> {
+        let amount = self.requested(&posting.amount, &posting.currency, rules)?;
+        self.active()?;
+        let balance = self.debited(amount, at)?;
+        Ok(self.posted(posting, ChangeType::Debit, amount, balance))
+    }
+
+    /// Rules 4 and 5 of a movement of money.
+    pub(super) fn requested(
+        &self,
+        amount: &RequestedAmount,
+        currency: &str,
+        rules: &Rules,
+    ) -> Result<Amount, Rejection> {
+        self.same_currency(currency, rules)?;
+        Ok(amount.positive(&self.currency)?)
+    }
+
+    /// The balance after a credit, by rules 11 and 12.
+    pub(super) fn credited(&self, amount: Amount) -> Result<Amount, Rejection> {
         let balance = self.balance.checked_add(amount).ok_or(Rejection::AmountOverflow)?;
-        if let Some(max) = self.max_balance
-            && balance > max
-        {
-            return Err(Rejection::MaxBalanceExceeded { balance, max });
+        match self.max_balance {
+            Some(max) if balance > max => Err(Rejection::MaxBalanceExceeded { balance, max }),
+            Some(_) | None => within_digits(balance),
         }
-        self.posted(posting, ChangeType::Credit, amount, balance)
     }
 
-    fn debit(&self, posting: &Posting, rules: &Rules) -> Result<BalanceChanged, Rejection> {
-        let amount = self.requested(posting, rules)?;
-        self.active()?;
-        let balance = self.balance.checked_sub(amount).ok_or(Rejection::AmountOverflow)?;
-        if let Some(floor) = self.floor()
-            && balance < floor
-        {
-            return Err(Rejection::InsufficientBalance { available: self.balance, requested: amount });
-        }
-        self.posted(posting, ChangeType::Debit, amount, balance)
+    /// The balance after a debit, by rules 10 and 12.
+    pub(super) fn debited(&self, amount: Amount, at: Timestamp) -> Result<Amount, Rejection> {
+        self.spendable(amount, at)?;
+        self.balance.checked_sub(amount).ok_or(Rejection::AmountOverflow).and_then(within_digits)
     }
 
-    /// Rules 4 and 5 of a posting.
-    fn requested(&self, posting: &Posting, rules: &Rules) -> Result<Amount, Rejection> {
-        self.same_currency(&posting.currency, rules)?;
-        Ok(posting.amount.positive(&self.currency)?)
+    /// Rule 10.
+    pub(super) fn spendable(&self, amount: Amount, at: Timestamp) -> Result<(), Rejection> {
+        let available = self.available(at).ok_or(Rejection::AmountOverflow)?;
+        let left = available.checked_sub(amount).ok_or(Rejection::AmountOverflow)?;
+        match self.floor() {
+            Some(floor) if left < floor => Err(Rejection::InsufficientBalance { available, requested: amount }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn same_currency(&self, code: &str, rules: &Rules) -> Result<(), Rejection> {
@@ -123,7 +175,7 @@ impl Opened {
         }
     }
 
-    fn active(&self) -> Result<(), Rejection> {
+    pub(super) fn active(&self) -> Result<(), Rejection> {
         match self.status {
             AccountStatus::Active => Ok(()),
             status @ (AccountStatus::Suspended | AccountStatus::Closed) => Err(Rejection::AccountInactive { status }),
@@ -136,23 +188,21 @@ impl Opened {
         change_type: ChangeType,
         change_amount: Amount,
         new_balance: Amount,
-    ) -> Result<BalanceChanged, Rejection> {
-        if new_balance.overflows() {
-            return Err(Rejection::AmountOverflow);
-        }
-        Ok(BalanceChanged {
+    ) -> BalanceChanged {
+        BalanceChanged {
             previous_balance: self.balance,
             new_balance,
             change_amount,
             change_type,
             reason: posting.reason.clone(),
             currency: self.currency.clone(),
+            leg: None,
             reference: posting.reference.clone(),
             metadata: posting.metadata.clone(),
-        })
+        }
     }
 
-    fn change_status(&self, to: AccountStatus, reason: &str) -> Result<StatusChanged, Rejection> {
+    fn change_status(&self, to: AccountStatus, reason: &Text, at: Timestamp) -> Result<StatusChanged, Rejection> {
         let from = self.status;
         if from == AccountStatus::Closed || from == to {
             return Err(Rejection::InvalidStatusTransition { from, to });
@@ -160,7 +210,11 @@ impl Opened {
         if to == AccountStatus::Closed && !self.balance.is_zero() {
             return Err(Rejection::BalanceNotZero { balance: self.balance });
         }
-        Ok(StatusChanged { previous_status: from, new_status: to, reason: reason.into() })
+        let held = self.holds.held(at);
+        if to == AccountStatus::Closed && !held.is_zero() {
+            return Err(Rejection::HoldsOpen { held });
+        }
+        Ok(StatusChanged { previous_status: from, new_status: to, reason: reason.clone() })
     }
 
     fn change_limits(
@@ -179,6 +233,11 @@ impl Opened {
             new_max_balance,
         })
     }
+}
+
+/// Rule 12.
+fn within_digits(balance: Amount) -> Result<Amount, Rejection> {
+    if balance.overflows() { Err(Rejection::AmountOverflow) } else { Ok(balance) }
 }
 
 fn changed(

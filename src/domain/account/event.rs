@@ -2,6 +2,7 @@
 
 use super::command::{Metadata, Text};
 use super::{AccountStatus, AccountType, words};
+use crate::domain::ids::{AggregateId, Timestamp};
 use crate::domain::money::{Amount, Currency};
 use std::fmt;
 
@@ -16,6 +17,12 @@ pub enum AccountEvent {
     StatusChanged(StatusChanged),
     /// The bounds of its balance were set, also to what they were.
     LimitsChanged(LimitsChanged),
+    /// Money was set aside for a payment.
+    HoldPlaced(HoldPlaced),
+    /// Money that was set aside is taken; the posting follows, then the release of a rest.
+    HoldCaptured(HoldCaptured),
+    /// Money that was set aside is free again.
+    HoldReleased(HoldReleased),
 }
 
 /// `AccountCreated`.
@@ -43,6 +50,16 @@ words!(
     }
 );
 
+impl ChangeType {
+    /// The way back.
+    pub fn opposite(self) -> Self {
+        match self {
+            ChangeType::Credit => ChangeType::Debit,
+            ChangeType::Debit => ChangeType::Credit,
+        }
+    }
+}
+
 /// `BalanceChanged`.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs, reason = "the words of the wire, explained at the command")]
@@ -54,9 +71,73 @@ pub struct BalanceChanged {
     pub change_type: ChangeType,
     pub reason: Text,
     pub currency: Currency,
+    /// The leg of a transaction that it is; `None` for a command of upstream.
+    pub leg: Option<TransactionLeg>,
     pub reference: Option<Text>,
     pub metadata: Option<Metadata>,
 }
+
+/// Which part of which transaction a posting is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TransactionLeg {
+    /// The transaction.
+    pub transaction_id: AggregateId,
+    /// The leg that it posts, or undoes.
+    pub number: u8,
+    /// Whether the rules were asked.
+    pub force: Force,
+}
+
+/// Whether an account could have refused a posting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Force {
+    /// It could have.
+    Judged,
+    /// It could not: what had moved moves back, past every rule.
+    Forced,
+}
+
+/// `HoldPlaced`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "the words of the wire, explained at the hold")]
+pub struct HoldPlaced {
+    /// The transaction is named twice on the wire: a hold has its id.
+    pub hold_id: AggregateId,
+    pub amount: Amount,
+    pub currency: Currency,
+    pub expires_at: Timestamp,
+}
+
+/// `HoldCaptured`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "the words of the wire, explained at the hold")]
+pub struct HoldCaptured {
+    pub hold_id: AggregateId,
+    pub captured_amount: Amount,
+}
+
+/// `HoldReleased`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "the words of the wire, explained at the hold")]
+pub struct HoldReleased {
+    pub hold_id: AggregateId,
+    pub amount: Amount,
+    pub reason: ReleaseReason,
+}
+
+words!(
+    /// Why a hold ended.
+    ReleaseReason {
+        /// Upstream voided the payment.
+        Voided = "VOIDED",
+        /// Its time was over.
+        Expired = "EXPIRED",
+        /// Less was captured than held.
+        PartialCapture = "PARTIAL_CAPTURE",
+        /// Its capture failed.
+        Compensated = "COMPENSATED",
+    }
+);
 
 /// `AccountStatusChanged`.
 #[derive(Clone, PartialEq, Debug)]

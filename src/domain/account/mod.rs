@@ -1,15 +1,23 @@
-//! An account: a balance in one currency, an owner, a status, limits.
+//! An account: a balance in one currency, an owner, a status, limits, and what is set aside for payments.
 
 mod command;
 mod decide;
 mod event;
+mod holds;
+mod legs;
+mod message;
 mod state;
 
 #[cfg(test)]
 mod rules;
 
 pub use command::{AccountCommand, Change, CreateAccount, Metadata, Posting, Text};
-pub use event::{AccountCreated, AccountEvent, BalanceChanged, ChangeType, LimitsChanged, StatusChanged};
+pub use event::{
+    AccountCreated, AccountEvent, BalanceChanged, ChangeType, Force, HoldCaptured, HoldPlaced, HoldReleased,
+    LimitsChanged, ReleaseReason, StatusChanged, TransactionLeg,
+};
+pub use holds::{Hold, Holds};
+pub use message::{AccountMessage, Admitted, LegFailure, LegPosting, LegReason, NewHold, Release, Reversal};
 pub use state::{Account, Opened};
 
 use std::fmt;
@@ -42,7 +50,7 @@ macro_rules! words {
         }
     };
 }
-use words;
+pub(super) use words;
 
 words!(
     /// Whose account it is.

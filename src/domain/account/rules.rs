@@ -1,11 +1,16 @@
 //! The rules as tables: given what happened, when this is asked, then that follows.
 
-use super::{Account, AccountCommand, AccountEvent, AccountStatus, AccountType, Change, CreateAccount, Posting};
-use crate::domain::ids::{CommandHash, CommandId, Timestamp, Version};
+use super::{
+    Account, AccountCommand, AccountEvent, AccountStatus, AccountType, BalanceChanged, Change, CreateAccount,
+    HoldReleased, Posting,
+};
+use crate::domain::ids::{CommandHash, CommandId, CorrelationId, Timestamp, Version};
 use crate::domain::money::{Amount, Currencies, Currency, RequestedAmount};
-use crate::domain::{Aggregate, Command, Decision, Recorded, Rules};
+use crate::domain::{Aggregate, Cause, Command, Decision, Rules, record};
 use AccountType::{External, System, User};
 
+mod holds;
+mod legs;
 mod order;
 
 /// What is asked, before it has an id.
@@ -110,7 +115,7 @@ fn limits(min: &str, max: &str) -> Ask {
 fn rules() -> Rules {
     let currencies = [("USD", 2), ("EUR", 2), ("JPY", 0), ("FINE", 10)];
     let currencies = currencies.map(|(code, decimals)| Currency::new(code, decimals).unwrap());
-    Rules { currencies: Currencies::from_iter(currencies), idempotency_window: 3 }
+    Rules { currencies: Currencies::from_iter(currencies), idempotency_window: 3, default_hold: Rules::DEFAULT_HOLD }
 }
 
 fn shown(event: &AccountEvent) -> String {
@@ -126,16 +131,35 @@ fn shown(event: &AccountEvent) -> String {
             )
         }
         AccountEvent::BalanceChanged(posted) => {
-            format!(
-                "{} {} {} = {}",
-                posted.previous_balance, posted.change_type, posted.change_amount, posted.new_balance
-            )
+            let BalanceChanged { previous_balance, change_type, change_amount, new_balance, .. } = posted;
+            let leg = posted.leg.as_ref().map_or_else(String::new, |leg| {
+                format!(" {:?} leg {} of {}: {}", leg.force, leg.number, leg.transaction_id, posted.reason)
+            });
+            format!("{previous_balance} {change_type} {change_amount} = {new_balance}{leg}")
         }
         AccountEvent::StatusChanged(changed) => format!("{} to {}", changed.previous_status, changed.new_status),
         AccountEvent::LimitsChanged(changed) => {
             let from = format!("{} {}", limit(changed.previous_min_balance), limit(changed.previous_max_balance));
             format!("{from} to {} {}", limit(changed.new_min_balance), limit(changed.new_max_balance))
         }
+        AccountEvent::HoldPlaced(placed) => {
+            format!("hold {} of {} until {}", placed.hold_id, placed.amount, placed.expires_at.0)
+        }
+        AccountEvent::HoldCaptured(captured) => format!("capture {} of {}", captured.captured_amount, captured.hold_id),
+        AccountEvent::HoldReleased(HoldReleased { hold_id, amount, reason }) => {
+            format!("release {amount} of {hold_id}: {reason}")
+        }
+    }
+}
+
+fn cause(command: &Command<AccountCommand>) -> Cause {
+    let (command_id, correlation_id) = (command.id.clone(), CorrelationId::from(&command.id));
+    Cause { command_id, command_hash: command.hash, correlation_id }
+}
+
+fn take(account: &mut Account, events: Vec<AccountEvent>, cause: &Cause, now: i64) {
+    for event in record(account, events, cause, Timestamp(now)) {
+        account.apply(&event).unwrap();
     }
 }
 
@@ -147,12 +171,7 @@ fn follows(given: &[Ask], when: &Ask) -> String {
         let command = ask.command(number);
         let decision = account.decide(&command, &rules, Timestamp(0));
         let Decision::Accepted(events) = decision else { panic!("what is given must be accepted: {decision:?}") };
-        for body in events {
-            let (command_id, command_hash) = (command.id.clone(), command.hash);
-            let event =
-                Recorded { version: account.version().next(), at: Timestamp(0), command_id, command_hash, body };
-            account.apply(&event).unwrap();
-        }
+        take(&mut account, events, &cause(&command), 0);
     }
     match account.decide(&when.command(given.len()), &rules, Timestamp(0)) {
         Decision::Accepted(events) => events.iter().map(shown).collect::<Vec<_>>().join("; "),

@@ -1,6 +1,6 @@
 //! What an account is: the fold of its events.
 
-use super::{AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType};
+use super::{AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType, Hold, Holds};
 use crate::domain::idempotency::Window;
 use crate::domain::ids::{Timestamp, Version};
 use crate::domain::money::{Amount, Currency};
@@ -28,6 +28,8 @@ pub struct Opened {
     pub balance: Amount,
     pub min_balance: Option<Amount>,
     pub max_balance: Option<Amount>,
+    /// What is set aside for payments.
+    pub holds: Holds,
 }
 
 impl Account {
@@ -59,11 +61,36 @@ impl Account {
                 account.min_balance = changed.new_min_balance;
                 account.max_balance = changed.new_max_balance;
             }
+            (AccountEvent::HoldPlaced(placed), Some(account)) => account.holds.place(Hold {
+                id: placed.hold_id.clone(),
+                amount: placed.amount,
+                expires_at: placed.expires_at,
+                cause: event.cause(),
+            })?,
+            (AccountEvent::HoldCaptured(captured), Some(account)) => {
+                account.holds.let_go(&captured.hold_id, captured.captured_amount)?;
+            }
+            (AccountEvent::HoldReleased(released), Some(account)) => {
+                account.holds.let_go(&released.hold_id, released.amount)?;
+            }
         }
         self.version = event.version;
         self.last_at = self.last_at.max(event.at);
-        self.remembered.remember(&event.command_id, event.command_hash, event.version);
+        if is_of_own_command(&event.body) {
+            self.remembered.remember(&event.command_id, event.command_hash, event.version);
+        }
         Ok(())
+    }
+}
+
+/// Whether a command to the account itself brought this about. What transactions do is known by their own ids.
+fn is_of_own_command(event: &AccountEvent) -> bool {
+    match event {
+        AccountEvent::Created(_) | AccountEvent::LimitsChanged(_) => true,
+        AccountEvent::BalanceChanged(posted) => posted.leg.is_none(),
+        // No command opens what is closed, a reversal does.
+        AccountEvent::StatusChanged(changed) => changed.previous_status != AccountStatus::Closed,
+        AccountEvent::HoldPlaced(_) | AccountEvent::HoldCaptured(_) | AccountEvent::HoldReleased(_) => false,
     }
 }
 
@@ -81,6 +108,11 @@ impl Opened {
         }
         self.balance = posted.new_balance;
         Ok(())
+    }
+
+    /// What can be spent at `now`, were there no lower bound: the balance without what is set aside.
+    pub fn available(&self, now: Timestamp) -> Option<Amount> {
+        self.balance.checked_sub(self.holds.held(now))
     }
 
     /// The lowest balance that a posting may leave; `None` when there is no bound.
@@ -105,6 +137,7 @@ impl From<&AccountCreated> for Opened {
             balance: created.balance,
             min_balance: created.min_balance,
             max_balance: created.max_balance,
+            holds: Holds::none(&created.currency),
         }
     }
 }

@@ -1,16 +1,21 @@
 //! Account events.
 
 use crate::domain::account::{
-    AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType, LimitsChanged, Metadata,
-    StatusChanged,
+    AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType, Force, HoldCaptured,
+    HoldPlaced, HoldReleased, LimitsChanged, Metadata, ReleaseReason, StatusChanged, TransactionLeg,
 };
+use crate::domain::ids::AggregateId;
 use crate::domain::money::{Amount, Currency};
-use crate::wire::json::{Fault, Field, Object, Unknown, fields, shown};
+use crate::wire::json::{Fault, Field, Object, shown};
+use crate::wire::recorded::{amount, leg_number, members, time};
 
 const CREATED: &str = "AccountCreated";
 const BALANCE_CHANGED: &str = "BalanceChanged";
 const STATUS_CHANGED: &str = "AccountStatusChanged";
 const LIMITS_CHANGED: &str = "AccountLimitsChanged";
+const HOLD_PLACED: &str = "HoldPlaced";
+const HOLD_CAPTURED: &str = "HoldCaptured";
+const HOLD_RELEASED: &str = "HoldReleased";
 
 pub(super) fn event_type(event: &AccountEvent) -> &'static str {
     match event {
@@ -18,6 +23,9 @@ pub(super) fn event_type(event: &AccountEvent) -> &'static str {
         AccountEvent::BalanceChanged(_) => BALANCE_CHANGED,
         AccountEvent::StatusChanged(_) => STATUS_CHANGED,
         AccountEvent::LimitsChanged(_) => LIMITS_CHANGED,
+        AccountEvent::HoldPlaced(_) => HOLD_PLACED,
+        AccountEvent::HoldCaptured(_) => HOLD_CAPTURED,
+        AccountEvent::HoldReleased(_) => HOLD_RELEASED,
     }
 }
 
@@ -35,6 +43,24 @@ pub(super) fn write(event: &AccountEvent, data: &mut Object<'_>) {
             data.nullable_amount("previousMaxBalance", changed.previous_max_balance);
             data.nullable_amount("newMinBalance", changed.new_min_balance);
             data.nullable_amount("newMaxBalance", changed.new_max_balance);
+        }
+        AccountEvent::HoldPlaced(placed) => {
+            data.word("holdId", placed.hold_id.as_str());
+            data.amount("amount", placed.amount);
+            data.text("currency", placed.currency.code());
+            data.timestamp("expiresAt", placed.expires_at);
+            data.word("transactionId", placed.hold_id.as_str());
+        }
+        AccountEvent::HoldCaptured(captured) => {
+            data.word("holdId", captured.hold_id.as_str());
+            data.amount("capturedAmount", captured.captured_amount);
+            data.word("transactionId", captured.hold_id.as_str());
+        }
+        AccountEvent::HoldReleased(released) => {
+            data.word("holdId", released.hold_id.as_str());
+            data.amount("amount", released.amount);
+            data.word("reason", released.reason.as_str());
+            data.word("transactionId", released.hold_id.as_str());
         }
     }
 }
@@ -58,7 +84,14 @@ fn write_balance_changed(posted: &BalanceChanged, data: &mut Object<'_>) {
     data.word("changeType", posted.change_type.as_str());
     data.text("reason", &posted.reason);
     data.text("currency", posted.currency.code());
+    if let Some(leg) = &posted.leg {
+        data.word("transactionId", leg.transaction_id.as_str());
+        data.number("leg", leg.number.into());
+    }
     data.optional_text("reference", posted.reference.as_deref());
+    if posted.leg.as_ref().is_some_and(|leg| leg.force == Force::Forced) {
+        data.json("forced", "true");
+    }
     data.optional_json("metadata", posted.metadata.as_deref());
 }
 
@@ -68,6 +101,9 @@ pub(super) fn read(event_type: &str, data: &str) -> Result<AccountEvent, Fault> 
         BALANCE_CHANGED => read_balance_changed(data).map(AccountEvent::BalanceChanged),
         STATUS_CHANGED => read_status_changed(data).map(AccountEvent::StatusChanged),
         LIMITS_CHANGED => read_limits_changed(data).map(AccountEvent::LimitsChanged),
+        HOLD_PLACED => read_hold_placed(data).map(AccountEvent::HoldPlaced),
+        HOLD_CAPTURED => read_hold_captured(data).map(AccountEvent::HoldCaptured),
+        HOLD_RELEASED => read_hold_released(data).map(AccountEvent::HoldReleased),
         _ => Err(Fault::UnknownType { field: "eventType", found: shown(event_type) }),
     }
 }
@@ -101,10 +137,32 @@ fn read_created(data: &str) -> Result<AccountCreated, Fault> {
 }
 
 fn read_balance_changed(data: &str) -> Result<BalanceChanged, Fault> {
-    const NAMES: [&str; 8] =
-        ["previousBalance", "newBalance", "changeAmount", "changeType", "reason", "currency", "reference", "metadata"];
-    let [previous_balance, new_balance, change_amount, change_type, reason, code, reference, metadata] =
-        members(data, NAMES)?;
+    const NAMES: [&str; 11] = [
+        "previousBalance",
+        "newBalance",
+        "changeAmount",
+        "changeType",
+        "reason",
+        "currency",
+        "transactionId",
+        "leg",
+        "reference",
+        "forced",
+        "metadata",
+    ];
+    let [
+        previous_balance,
+        new_balance,
+        change_amount,
+        change_type,
+        reason,
+        code,
+        transaction_id,
+        leg,
+        reference,
+        forced,
+        metadata,
+    ] = members(data, NAMES)?;
     let new_balance = amount(new_balance)?;
     Ok(BalanceChanged {
         previous_balance: amount(previous_balance)?,
@@ -113,9 +171,55 @@ fn read_balance_changed(data: &str) -> Result<BalanceChanged, Fault> {
         change_type: change_type.word(ChangeType::parse, ChangeType::ALL)?,
         reason: reason.string()?.into(),
         currency: currency(code, new_balance)?,
+        leg: transaction_leg(transaction_id, leg, forced)?,
         reference: reference.optional(|field| Ok(field.string()?.into()))?,
         metadata: metadata.optional(free)?,
     })
+}
+
+/// Which part of which transaction a posting is; none when none of the fields is there.
+fn transaction_leg(id: Field<'_>, leg: Field<'_>, forced: Field<'_>) -> Result<Option<TransactionLeg>, Fault> {
+    if [id, leg, forced].iter().all(|field| field.present().is_none()) {
+        return Ok(None);
+    }
+    let force = match forced.present() {
+        None => Force::Judged,
+        Some("true") => Force::Forced,
+        Some(_) => return Err(forced.must_be("true, or absent")),
+    };
+    Ok(Some(TransactionLeg { transaction_id: id.id(AggregateId::parse)?, number: leg_number(leg)?, force }))
+}
+
+fn read_hold_placed(data: &str) -> Result<HoldPlaced, Fault> {
+    const NAMES: [&str; 5] = ["holdId", "amount", "currency", "expiresAt", "transactionId"];
+    let [hold_id, held, code, expires_at, transaction_id] = members(data, NAMES)?;
+    let held = amount(held)?;
+    Ok(HoldPlaced {
+        hold_id: hold(hold_id, transaction_id)?,
+        amount: held,
+        currency: currency(code, held)?,
+        expires_at: time(expires_at)?,
+    })
+}
+
+fn read_hold_captured(data: &str) -> Result<HoldCaptured, Fault> {
+    let [hold_id, captured, transaction_id] = members(data, ["holdId", "capturedAmount", "transactionId"])?;
+    Ok(HoldCaptured { hold_id: hold(hold_id, transaction_id)?, captured_amount: amount(captured)? })
+}
+
+fn read_hold_released(data: &str) -> Result<HoldReleased, Fault> {
+    let [hold_id, released, reason, transaction_id] = members(data, ["holdId", "amount", "reason", "transactionId"])?;
+    Ok(HoldReleased {
+        hold_id: hold(hold_id, transaction_id)?,
+        amount: amount(released)?,
+        reason: reason.word(ReleaseReason::parse, ReleaseReason::ALL)?,
+    })
+}
+
+/// The id of a hold, which is that of its transaction.
+fn hold(hold_id: Field<'_>, transaction_id: Field<'_>) -> Result<AggregateId, Fault> {
+    let id = hold_id.id(AggregateId::parse)?;
+    if transaction_id.id(AggregateId::parse)? == id { Ok(id) } else { Err(hold_id.must_be("the transaction's id")) }
 }
 
 fn read_status_changed(data: &str) -> Result<StatusChanged, Fault> {
@@ -140,14 +244,6 @@ fn read_limits_changed(data: &str) -> Result<LimitsChanged, Fault> {
         new_min_balance: limit(new_min_balance)?,
         new_max_balance: limit(new_max_balance)?,
     })
-}
-
-fn members<'a, const N: usize>(data: &'a str, names: [&'static str; N]) -> Result<[Field<'a>; N], Fault> {
-    fields("data", data, names, Unknown::Refused)
-}
-
-fn amount(field: Field<'_>) -> Result<Amount, Fault> {
-    Amount::parse(&field.string()?).map_err(|_| field.must_be("an amount"))
 }
 
 /// The currency, with the decimals it had when the event was written.
