@@ -31,6 +31,9 @@ mod receive;
 mod reservation;
 mod state;
 
+#[cfg(test)]
+mod rules;
+
 pub use command::{Authorization, Capture, Fee, Movement, Operation, Payment, Refund, TransactionCommand, Void};
 pub use event::{
     AuthorizedHold, Compensated, CompensationAction, Failed, LegPosted, PaymentCompleted, RefundCompleted, Requested,

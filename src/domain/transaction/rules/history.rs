@@ -1,0 +1,76 @@
+//! Events that do not follow from the history so far.
+
+use super::{Story, amount, authorize, capture, command, id, payment, posted, rules, transfer, void};
+use crate::domain::account::ChangeType::Debit;
+use crate::domain::ids::{CorrelationId, Timestamp, Version};
+use crate::domain::transaction::{
+    AuthorizedHold, Requested, Reserved, SimpleCompleted, TransactionCommand, TransactionEvent, TransactionMessage,
+};
+use crate::domain::{Aggregate, Recorded, Unfit};
+
+fn event(version: u64, body: TransactionEvent) -> Recorded<TransactionEvent> {
+    let command = command("c", void());
+    Recorded {
+        version: Version(version),
+        at: Timestamp(1),
+        correlation_id: CorrelationId::from(&command.id),
+        command_id: command.id,
+        command_hash: command.hash,
+        body,
+    }
+}
+
+fn requested(body: TransactionCommand) -> TransactionEvent {
+    let command = command("c", body);
+    TransactionEvent::Requested(Box::new(Requested { command: command.body, idempotency_key: command.id }))
+}
+
+fn events() -> Vec<TransactionEvent> {
+    let reserved = || Reserved { refund_id: id("r"), amount: amount("1.00") };
+    let TransactionMessage::Posted { posted, .. } = posted(2, "bob", Debit, "1.00", "1.00") else { panic!("posted") };
+    vec![
+        requested(transfer("1")),
+        requested(capture(None)),
+        requested(void()),
+        TransactionEvent::LegPosted(posted),
+        TransactionEvent::TopupCompleted(SimpleCompleted {
+            account_id: id("ann"),
+            amount: amount("1.00"),
+            new_balance: amount("1.00"),
+            completed_at: Timestamp(1),
+        }),
+        TransactionEvent::PaymentExpired { hold_id: id("t"), amount: amount("1.00") },
+        TransactionEvent::RefundReserved(reserved()),
+        TransactionEvent::RefundSettled(reserved()),
+        TransactionEvent::RefundReservationReleased(reserved()),
+    ]
+}
+
+#[test]
+fn an_event_that_does_not_follow_changes_nothing() {
+    for story in [Story::of(transfer("1")), Story::of(payment("1", None)), Story::of(authorize("1", None, None))] {
+        for body in events() {
+            let mut transaction = story.transaction.clone();
+            let unfit = transaction.apply(&event(2, body.clone())).unwrap_err();
+            assert!(matches!(unfit, Unfit::Contradiction(_)), "{body:?}");
+            assert_eq!(transaction, story.transaction);
+        }
+    }
+    for body in events().into_iter().skip(1) {
+        let mut blank = super::Transaction::blank(&rules());
+        assert!(blank.apply(&event(1, body)).is_err());
+        assert_eq!(blank, super::Transaction::default());
+    }
+}
+
+#[test]
+fn an_event_out_of_its_place_is_refused() {
+    let story = Story::of(authorize("1", None, None));
+    let (hold_id, amount, expires_at) = (id("t"), amount("1.00"), Timestamp(9));
+    let authorized = TransactionEvent::PaymentAuthorized(AuthorizedHold { hold_id, amount, expires_at });
+    for version in [0, 1, 3] {
+        let unfit = story.transaction.clone().apply(&event(version, authorized.clone())).unwrap_err();
+        assert_eq!(unfit, Unfit::VersionGap { standing: Version(1), found: Version(version) });
+    }
+    assert_eq!(story.transaction.clone().apply(&event(2, authorized)), Ok(()));
+}
