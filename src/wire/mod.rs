@@ -19,6 +19,7 @@ pub mod schema;
 mod account;
 mod metadata;
 mod recorded;
+mod transaction;
 
 use crate::domain::Aggregate;
 use crate::domain::ids::CommandHash;

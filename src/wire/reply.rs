@@ -4,6 +4,8 @@ use super::headers::Header;
 use super::json::{self, Fault, Object, Unknown};
 use crate::domain::Rejection;
 use crate::domain::ids::{AggregateId, CommandId, CorrelationId, Version};
+use crate::domain::message::{Ending, Reason};
+use crate::domain::transaction::Progress;
 
 /// What became of a command.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -14,6 +16,10 @@ pub enum Outcome<'a> {
     Rejected(&'a Rejection),
     /// It took effect before.
     Duplicate,
+    /// It took effect before, and what it set in motion has come so far.
+    DuplicateOf(&'a Progress),
+    /// What it set in motion has ended.
+    Ended(&'a Ending),
 }
 
 impl Outcome<'_> {
@@ -22,7 +28,31 @@ impl Outcome<'_> {
         match self {
             Outcome::Accepted => "ACCEPTED",
             Outcome::Rejected(_) => "REJECTED",
-            Outcome::Duplicate => "DUPLICATE",
+            Outcome::Duplicate | Outcome::DuplicateOf(_) => "DUPLICATE",
+            Outcome::Ended(Ending::Completed) => "COMPLETED",
+            Outcome::Ended(Ending::Failed(_)) => "FAILED",
+            Outcome::Ended(Ending::Compensated(_)) => "COMPENSATED",
+        }
+    }
+
+    /// What stands beside the word.
+    fn write(&self, object: &mut Object<'_>) {
+        match self {
+            Outcome::Accepted | Outcome::Duplicate | Outcome::Ended(Ending::Completed) => {}
+            Outcome::Rejected(rejection) => {
+                object.word("code", rejection.code());
+                object.text("message", &rejection.to_string());
+            }
+            Outcome::DuplicateOf(Progress { status, error_code }) => {
+                object.word("status", status.as_str());
+                object.optional_text("code", error_code.as_deref());
+            }
+            Outcome::Ended(
+                Ending::Failed(Reason { code, message }) | Ending::Compensated(Reason { code, message }),
+            ) => {
+                object.text("code", code);
+                object.text("message", message);
+            }
         }
     }
 }
@@ -37,7 +67,7 @@ pub struct Reply<'a> {
     pub correlation_id: &'a CorrelationId,
     pub outcome: Outcome<'a>,
     /// After the command's last event; where the aggregate stands when nothing happened; for a duplicate what
-    /// the original produced.
+    /// the original produced; at the end of what it set in motion the last event's.
     pub aggregate_version: Version,
 }
 
@@ -50,10 +80,7 @@ impl<'a> Reply<'a> {
         object.word("aggregateId", self.aggregate_id.as_str());
         object.word("correlationId", self.correlation_id.as_str());
         object.word("outcome", self.outcome.as_str());
-        if let Outcome::Rejected(rejection) = self.outcome {
-            object.word("code", rejection.code());
-            object.text("message", &rejection.to_string());
-        }
+        self.outcome.write(&mut object);
         object.number("aggregateVersion", self.aggregate_version.0);
         object.close();
     }
@@ -73,6 +100,7 @@ pub struct Received {
     pub aggregate_id: Box<str>,
     pub correlation_id: Box<str>,
     pub outcome: Box<str>,
+    pub status: Option<Box<str>>,
     pub code: Option<Box<str>>,
     pub message: Option<Box<str>>,
     pub aggregate_version: Version,
@@ -83,9 +111,18 @@ pub struct Received {
 /// # Errors
 /// What is no reply.
 pub fn decode(value: &[u8]) -> Result<Received, Fault> {
-    const NAMES: [&str; 8] =
-        ["commandId", "commandType", "aggregateId", "correlationId", "outcome", "code", "message", "aggregateVersion"];
-    let [command_id, command_type, aggregate_id, correlation_id, outcome, code, message, version] =
+    const NAMES: [&str; 9] = [
+        "commandId",
+        "commandType",
+        "aggregateId",
+        "correlationId",
+        "outcome",
+        "status",
+        "code",
+        "message",
+        "aggregateVersion",
+    ];
+    let [command_id, command_type, aggregate_id, correlation_id, outcome, status, code, message, version] =
         json::fields("the reply", json::document(value)?, NAMES, Unknown::Ignored)?;
     Ok(Received {
         command_id: command_id.string()?.into(),
@@ -93,6 +130,7 @@ pub fn decode(value: &[u8]) -> Result<Received, Fault> {
         aggregate_id: aggregate_id.string()?.into(),
         correlation_id: correlation_id.string()?.into(),
         outcome: outcome.string()?.into(),
+        status: status.optional(|field| Ok(field.string()?.into()))?,
         code: code.optional(|field| Ok(field.string()?.into()))?,
         message: message.optional(|field| Ok(field.string()?.into()))?,
         aggregate_version: Version(version.whole_number()?),

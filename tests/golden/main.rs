@@ -7,10 +7,13 @@
 mod commands;
 mod dead_letters;
 mod events;
+mod letters;
 mod messages;
 mod record;
 mod replies;
 mod schema;
+mod transaction_commands;
+mod transaction_events;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,11 +36,11 @@ fn assert_golden(kind: &str, name: &str, written: &record::Record) {
 #[test]
 fn every_fixture_stands_in_a_table() {
     let tables = [
-        ("commands", commands::names()),
-        ("events", events::names()),
+        ("commands", [commands::names(), transaction_commands::names()].concat()),
+        ("events", [events::names(), transaction_events::names()].concat()),
         ("replies", replies::names()),
         ("dead-letters", dead_letters::names()),
-        ("messages", messages::names()),
+        ("messages", [messages::names(), letters::names()].concat()),
     ];
     for (kind, names) in tables {
         let files = fs::read_dir(fixtures(kind)).unwrap();

@@ -10,7 +10,7 @@ mod write;
 pub use number::exact;
 pub use read::{Field, Unknown, fields, members, string};
 pub use strict::{MAX_DEPTH, document};
-pub use time::{push_timestamp, timestamp};
+pub use time::{push_timestamp, strict_timestamp, timestamp};
 pub use write::{Object, push_number, push_string};
 
 /// Why bytes are not what they should be. Displays as a short text for people that repeats no content but,

@@ -242,6 +242,15 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.must_be("an integer from 0 to 2^63-1"))
     }
 
+    /// The elements of an array, as they were sent.
+    ///
+    /// # Errors
+    /// Absent or no array.
+    pub fn elements(self) -> Result<Vec<&'a str>, Fault> {
+        let elements: Vec<&RawValue> = serde_json::from_str(self.required()?).map_err(|_| self.must_be("an array"))?;
+        Ok(elements.into_iter().map(RawValue::get).collect())
+    }
+
     /// The fault of a value that is not what it should be.
     pub fn must_be(self, expected: impl Display) -> Fault {
         Fault::Invalid { field: self.name, expected: expected.to_string() }

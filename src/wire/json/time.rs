@@ -49,6 +49,32 @@ pub fn timestamp(text: &str) -> Option<Timestamp> {
     text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
 }
 
+/// The time of an RFC 3339 text as upstream may write it, to the millisecond below: with a capital T, Z or an offset,
+/// at most 9 digits of a fraction, and no leap second, which most clocks cannot tell.
+pub fn strict_timestamp(text: &str) -> Option<Timestamp> {
+    let (date_and_time, rest) = text.split_at_checked(19)?;
+    let fraction = rest.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let zone = if rest.starts_with('.') { rest.get(1 + fraction..)? } else { rest };
+    let is_fraction = !rest.starts_with('.') || (1..=9).contains(&fraction);
+    let is_zone = zone == "Z" || zone.len() == 6 && is_like(zone, "+00:00") && hour_and_minute(&zone[1..]);
+    let is_time = is_like(date_and_time, "0000-00-00T00:00:00") && &date_and_time[17..] < "60";
+    if is_fraction && is_zone && is_time { timestamp(text) } else { None }
+}
+
+/// Whether a text has digits where `form` has zeros, a sign where it has a plus, and is the same elsewhere.
+fn is_like(text: &str, form: &str) -> bool {
+    text.len() == form.len()
+        && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            b'+' => matches!(byte, b'+' | b'-'),
+            _ => byte == form,
+        })
+}
+
+fn hour_and_minute(text: &str) -> bool {
+    &text[..2] < "24" && &text[3..] < "60"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +92,50 @@ mod tests {
             let at = day * MILLIS_A_DAY + (day * 7_654_321).rem_euclid(MILLIS_A_DAY);
             let expected = format!("{:.3}", jiff::Timestamp::from_millisecond(at).unwrap());
             assert_eq!(written(at), expected);
+        }
+    }
+
+    #[test]
+    fn upstream_writes_times_as_rfc_3339_has_them_and_in_no_other_way() {
+        let noon = Some(Timestamp(1_765_281_600_000));
+        for text in [
+            "2025-12-09T12:00:00Z",
+            "2025-12-09T12:00:00.0Z",
+            "2025-12-09T12:00:00.000999999Z",
+            "2025-12-09T13:30:00+01:30",
+            "2025-12-09T12:00:00+00:00",
+            "2025-12-08T12:01:00-23:59",
+        ] {
+            assert_eq!(strict_timestamp(text), noon, "{text}");
+        }
+        for text in [
+            "",
+            "2025-12-09",
+            "2025-12-09T12:00:00",
+            "2025-12-09 12:00:00Z",
+            "2025-12-09t12:00:00Z",
+            "2025-12-09T12:00:00z",
+            "2025-12-09T12:00Z",
+            "2025-12-09T12:00:60Z",
+            "2025-12-31T23:59:60Z",
+            "2025-12-09T24:00:00Z",
+            "2025-02-29T12:00:00Z",
+            "2025-13-09T12:00:00Z",
+            "2025-12-09T12:00:00.Z",
+            "2025-12-09T12:00:00,5Z",
+            "2025-12-09T12:00:00.0000000001Z",
+            "2025-12-09T12:00:00+0130",
+            "2025-12-09T12:00:00+01",
+            "2025-12-09T12:00:00+24:00",
+            "2025-12-09T12:00:00+01:60",
+            "2025-12-09T12:00:00+01:30:00",
+            "2025-12-09T12:00:00Z[UTC]",
+            "+02025-12-09T12:00:00Z",
+            "12025-12-09T12:00:00Z",
+            " 2025-12-09T12:00:00Z",
+            "2025-12-09T12:00:0äZ",
+        ] {
+            assert_eq!(strict_timestamp(text), None, "{text}");
         }
     }
 

@@ -106,6 +106,21 @@ impl<'a> Object<'a> {
         Object::open(self.out)
     }
 
+    /// An array of objects, each written by `write`.
+    pub fn objects<T>(&mut self, name: &'static str, items: &[T], write: impl Fn(&T, &mut Object<'_>)) {
+        self.name(name);
+        self.out.push(b'[');
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            let mut object = Object::open(self.out);
+            write(item, &mut object);
+            object.close();
+        }
+        self.out.push(b']');
+    }
+
     // Names are ours: none needs an escape. Their length is known where this ends up, and copying them is cheap then.
     #[inline(always)]
     fn name(&mut self, name: &'static str) {

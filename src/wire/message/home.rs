@@ -1,25 +1,18 @@
-//! Messages of the engine to itself, in inboxes: for now a command that arrived on the wrong partition and is
-//! sent home.
+//! A command that arrived on the wrong partition and is sent home.
 //!
 //! Value and headers of the command stay as they were, unless they would not fit the inbox. Before them stand the
-//! engine's own headers, in a fixed order, so that nothing that upstream wrote can be taken for one of them. The key
-//! of the record is the aggregate id, its timestamp is that of the message; what the command had stands in headers.
+//! engine's own headers, in a fixed order. The key of the record is the aggregate id, its timestamp is that of the
+//! message; what the command had stands in headers.
 
-use super::ENGINE_VERSION;
-use super::headers::{Headers, Source, Trace, header_size, record_size};
-use super::json::shown;
+use super::{Error, FORMAT, FORMAT_KNOWN, TYPE, TYPE_COMMAND, message_type, newer_type, next, text};
+use crate::wire::headers::{Headers, Source, Trace, header_size, record_size};
 
-const FORMAT: &str = "billing.message.format";
-const TYPE: &str = "billing.message.type";
 const ORIGIN: &str = "billing.message.origin";
 const TIMESTAMP: &str = "billing.message.timestamp";
 const KEY: &str = "billing.message.key";
 
-const FORMAT_KNOWN: u32 = 1;
-const TYPE_COMMAND: &str = "command";
-
 /// A command as upstream wrote it, and where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 #[allow(missing_docs, reason = "the parts of a record")]
 pub struct SentHome<'a, H> {
     pub key: Option<&'a [u8]>,
@@ -29,26 +22,6 @@ pub struct SentHome<'a, H> {
     pub origin: Source<'a>,
     /// When, in milliseconds since the epoch.
     pub sent_at: i64,
-}
-
-/// A message that cannot be read.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Error {
-    /// A newer engine wrote it: its partition halts.
-    #[error("message needs an engine that reads format {needed}, this is {ENGINE_VERSION} and reads {FORMAT_KNOWN}")]
-    NewerFormat {
-        /// Its format.
-        needed: u32,
-    },
-    /// Likewise, of the format that is known.
-    #[error("message needs an engine newer than {ENGINE_VERSION}, which knows no type {message_type:?}")]
-    NewerType {
-        /// Its type.
-        message_type: String,
-    },
-    /// No engine wrote it.
-    #[error("header {0} is missing or damaged")]
-    Damaged(&'static str),
 }
 
 impl<'a, H: Headers<'a>> SentHome<'a, H> {
@@ -84,22 +57,14 @@ impl<'a, H: Headers<'a>> SentHome<'a, H> {
     /// # Errors
     /// A format or type that is not known here, and what no engine wrote.
     pub fn decode(value: Option<&'a [u8]>, mut headers: H) -> Result<Self, Error> {
-        let mut next = |name: &'static str| {
-            let header = headers.next().filter(|(found, _)| *found == name.as_bytes());
-            header.map(|(_, value)| value).ok_or(Error::Damaged(name))
-        };
-        let text = |value: Option<&'a [u8]>| value.and_then(|value| str::from_utf8(value).ok());
-        let format = text(next(FORMAT)?).and_then(|text| text.parse().ok()).ok_or(Error::Damaged(FORMAT))?;
-        if format > FORMAT_KNOWN {
-            return Err(Error::NewerFormat { needed: format });
-        }
-        let message_type = text(next(TYPE)?).ok_or(Error::Damaged(TYPE))?;
+        let message_type = message_type(&mut headers)?;
         if message_type != TYPE_COMMAND {
-            return Err(Error::NewerType { message_type: shown(message_type) });
+            return Err(newer_type(message_type));
         }
-        let origin = next(ORIGIN)?.and_then(Source::parse).ok_or(Error::Damaged(ORIGIN))?;
-        let sent_at = text(next(TIMESTAMP)?).and_then(|text| text.parse().ok()).ok_or(Error::Damaged(TIMESTAMP))?;
-        let key = next(KEY)?;
+        let origin = next(&mut headers, ORIGIN)?.and_then(Source::parse).ok_or(Error::Damaged(ORIGIN))?;
+        let sent_at = text(next(&mut headers, TIMESTAMP)?).and_then(|text| text.parse().ok());
+        let sent_at = sent_at.ok_or(Error::Damaged(TIMESTAMP))?;
+        let key = next(&mut headers, KEY)?;
         Ok(SentHome { key, value, headers, origin, sent_at })
     }
 }
