@@ -145,7 +145,7 @@ impl Ledger {
             correlation_id: CorrelationId::from(&command.id),
             body,
         };
-        assert_eq!(stored(&event), event, "an event survives the event store");
+        assert_eq!(stored::<Account>(&event), event, "an event survives the event store");
         self.account.apply(&event).unwrap();
         if let AccountEvent::BalanceChanged(posted) = &event.body {
             assert!(posted.change_amount.mantissa() > 0);
@@ -194,7 +194,7 @@ proptest! {
         let reconfigured = rules(&[("USD", 5)]);
         let mut folded = Account::blank(&reconfigured);
         for event in &ledger.events {
-            folded.apply(&stored(event)).unwrap();
+            folded.apply(&stored::<Account>(event)).unwrap();
         }
         prop_assert_eq!(&folded, &ledger.account, "whatever is configured now");
         prop_assert_eq!(folded.version(), Version(ledger.events.len() as u64));

@@ -10,7 +10,7 @@ use billing_engine::domain::account::{
 use billing_engine::domain::ids::{AggregateId, CommandHash, CommandId, CorrelationId, Timestamp, Version};
 use billing_engine::domain::money::{Amount, Currency};
 use billing_engine::wire::event::{self, StoredEvent};
-use billing_engine::wire::{Source, Trace};
+use billing_engine::wire::{Source, Trace, Wire};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -23,11 +23,11 @@ struct Written {
     headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-fn write(event: &StoredEvent<'_, AccountEvent>, trace: Trace<'_>) -> Written {
+fn write<A: Wire>(event: &StoredEvent<'_, A::Event>, trace: Trace<'_>) -> Written {
     let mut value = Vec::new();
-    event::encode_value::<Account>(&mut value, &event.aggregate_id, &event.recorded);
+    event::encode_value::<A>(&mut value, &event.aggregate_id, &event.recorded);
     let mut headers = Vec::new();
-    event::encode_headers::<Account>(&event.recorded, event.source, trace, |name, value| {
+    event::encode_headers::<A>(&event.recorded, event.source, trace, |name, value| {
         headers.push((name.to_vec(), value.map(<[u8]>::to_vec)));
     });
     Written { value, headers }
@@ -38,15 +38,18 @@ impl Written {
         self.headers.iter().map(|(name, value)| (&**name, value.as_deref()))
     }
 
-    fn read(&self) -> StoredEvent<'_, AccountEvent> {
-        event::decode::<Account>(Some(&self.value), self.headers()).unwrap()
+    fn read<A: Wire>(&self) -> StoredEvent<'_, A::Event> {
+        event::decode::<A>(Some(&self.value), self.headers()).unwrap()
     }
 }
 
 /// The event after a way through the event store.
-pub fn stored(event: &Recorded<AccountEvent>) -> Recorded<AccountEvent> {
+pub fn stored<A: Wire>(event: &Recorded<A::Event>) -> Recorded<A::Event>
+where
+    A::Event: Clone,
+{
     let event = StoredEvent { aggregate_id: AggregateId::parse("a").unwrap(), recorded: event.clone(), source: None };
-    write(&event, Trace::default()).read().recorded
+    write::<A>(&event, Trace::default()).read::<A>().recorded
 }
 
 /// An amount of that many decimals; up to 28 digits fit.
@@ -181,8 +184,8 @@ proptest! {
 
     #[test]
     fn events_are_read_as_they_were_written(event in event()) {
-        let written = write(&event, Trace::default());
-        prop_assert_eq!(written.read(), event);
+        let written = write::<Account>(&event, Trace::default());
+        prop_assert_eq!(written.read::<Account>(), event);
     }
 
     #[test]
@@ -192,17 +195,17 @@ proptest! {
         state in option::of(proptest::collection::vec(any::<u8>(), 0..600)),
     ) {
         let upstream = [(&b"tracestate"[..], state.as_deref()), (b"other", None), (b"traceparent", parent.as_deref())];
-        let written = write(&event, Trace::of(upstream.into_iter()));
+        let written = write::<Account>(&event, Trace::of(upstream.into_iter()));
         let own = if event.source.is_some() { 4 } else { 3 };
         let parent = parent.filter(|parent| parent.len() <= 64).map(|parent| (b"traceparent".to_vec(), Some(parent)));
         let state = state.filter(|state| state.len() <= 512).map(|state| (b"tracestate".to_vec(), Some(state)));
         prop_assert_eq!(&written.headers[own..], parent.into_iter().chain(state).collect::<Vec<_>>());
-        prop_assert_eq!(written.read(), event);
+        prop_assert_eq!(written.read::<Account>(), event);
     }
 
     #[test]
     fn a_damaged_event_is_an_error_or_an_event_but_no_panic(event in event(), place in any::<prop::sample::Index>(), byte: u8) {
-        let mut written = write(&event, Trace::default());
+        let mut written = write::<Account>(&event, Trace::default());
         let place = place.index(written.value.len());
         written.value[place] = byte;
         let read = event::decode::<Account>(Some(&written.value), written.headers());
