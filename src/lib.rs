@@ -3,7 +3,8 @@
 //! The outside speaks bytes and offsets; the inside speaks accounts and money. Read the modules in this order,
 //! which is the way of a command:
 //!
-//! - [`domain`] decides. Accounts, money, the rules in the order in which they refuse. Pure: no clock, no bytes.
+//! - [`domain`] decides. Accounts, money, transactions between accounts, the rules in the order in which they
+//!   refuse. Pure: no clock, no bytes.
 //! - [`wire`] turns bytes into commands, and events, replies and dead letters into bytes. The only place that
 //!   knows JSON, headers and formats.
 //! - [`log`] moves records and offsets: the seam, and behind it Kafka and an embedded log of one directory. It

@@ -6,43 +6,42 @@ use crate::json::{Json, Style, metadata, style, text};
 use crate::read;
 
 /// Type and data of a valid command.
-type Content = (&'static str, Json);
+pub type Content = (&'static str, Json);
+
+/// A field of data.
+pub type Member = BoxedStrategy<Option<(&'static str, Json)>>;
 
 /// A field that may be absent or null.
-fn optional(
-    field: &'static str,
-    value: impl Strategy<Value = Json> + 'static,
-) -> BoxedStrategy<Option<(&'static str, Json)>> {
+pub fn optional(field: &'static str, value: impl Strategy<Value = Json> + 'static) -> Member {
     prop_oneof![Just(None), Just(Some(Json::Null)), value.prop_map(Some)]
         .prop_map(move |value| value.map(|value| (field, value)))
         .boxed()
 }
 
-fn required(
-    field: &'static str,
-    value: impl Strategy<Value = Json> + 'static,
-) -> BoxedStrategy<Option<(&'static str, Json)>> {
+pub fn required(field: &'static str, value: impl Strategy<Value = Json> + 'static) -> Member {
     value.prop_map(move |value| Some((field, value))).boxed()
 }
 
-fn words(words: &'static [&'static str]) -> impl Strategy<Value = Json> {
+pub fn words(words: &'static [&'static str]) -> impl Strategy<Value = Json> {
     proptest::sample::select(words).prop_map(Json::text)
 }
 
-fn amounts() -> impl Strategy<Value = Json> {
+pub fn amounts() -> impl Strategy<Value = Json> {
     words(&["50.0", "50.00", "50", "050", "-50", "0", "-0"])
 }
 
-fn texts() -> impl Strategy<Value = Json> {
+pub fn texts() -> impl Strategy<Value = Json> {
     text().prop_map(Json::Text)
 }
 
+/// Data of these fields.
+pub fn object(fields: Vec<Member>) -> impl Strategy<Value = Json> {
+    fields.prop_map(|fields| {
+        Json::Object(fields.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect())
+    })
+}
+
 fn content() -> impl Strategy<Value = Content> {
-    let object = |fields: Vec<BoxedStrategy<Option<(&'static str, Json)>>>| {
-        fields.prop_map(|fields| {
-            Json::Object(fields.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect())
-        })
-    };
     let posting = || {
         object(vec![
             required("amount", amounts()),
@@ -98,7 +97,7 @@ fn with_one_member_of(one: &Content, other: &Content, index: prop::sample::Index
 }
 
 /// What the hash stands for.
-fn meaning((command_type, data): &Content) -> Content {
+pub fn meaning((command_type, data): &Content) -> Content {
     let data = if *command_type == "ChangeAccountLimits" { data.clone() } else { data.without_nulls() };
     (command_type, data.canonical())
 }

@@ -10,6 +10,8 @@ mod json;
 mod malformed;
 mod malformed_fields;
 mod sagas;
+mod transaction_commands;
+mod transaction_fields;
 
 use billing_engine::domain::account::{Account, AccountCommand};
 use billing_engine::wire::{Reason, Request, command};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::read;
 
 /// The columns of the table: what is put in the field's place, as JSON text; `None` leaves the field out.
-fn kinds() -> Vec<Option<String>> {
+pub fn kinds() -> Vec<Option<String>> {
     let text = |text: &str| Some(Value::from(text).to_string());
     vec![
         None,
@@ -83,7 +83,7 @@ fn command(command_type: &str, data: &Value) -> Value {
 }
 
 /// The text of `command` with `value` at `place`.
-fn changed(command: &Value, place: &str, value: Option<&String>) -> String {
+pub fn changed(command: &Value, place: &str, value: Option<&String>) -> String {
     let mut command = command.clone();
     let (parent, name) = place.rsplit_once('/').unwrap();
     let parent = command.pointer_mut(parent).unwrap().as_object_mut().unwrap();
