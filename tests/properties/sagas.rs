@@ -6,11 +6,11 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use billing_engine::domain::account::Account;
+use billing_engine::domain::account::{Account, Holds};
 use billing_engine::domain::ids::AggregateId;
 use billing_engine::domain::message::Ending;
 use billing_engine::domain::money::{Currencies, Currency};
-use billing_engine::domain::transaction::{Begun, Kind, Parties, Status, Transaction};
+use billing_engine::domain::transaction::{Begun, Kind, Parties, Reservations, Status, Transaction};
 use billing_engine::domain::{Aggregate, Rules};
 use proptest::prelude::*;
 
@@ -124,6 +124,24 @@ fn all_is_folded_again(world: &World) {
     }
 }
 
+/// What every aggregate tells of itself is all of it.
+fn all_is_restored(world: &World) {
+    for (id, kept) in &world.accounts {
+        let Some(account) = kept.state.opened() else { continue };
+        let mut holds = Holds::none(&account.currency);
+        account.holds.iter().for_each(|hold| holds.place(hold.clone()).unwrap());
+        assert_eq!(holds, account.holds, "{id}");
+    }
+    for (id, kept) in &world.transactions {
+        let begun = kept.state.begun().cloned().map(|begun| {
+            let refunds = Reservations::restored(begun.refunds.open().to_vec(), begun.refunds.settled()).unwrap();
+            Begun { refunds, ..begun }
+        });
+        let restored = Transaction::restored(kept.state.version(), kept.state.last_at(), begun);
+        assert_eq!(restored.as_ref(), Ok(&kept.state), "{id}");
+    }
+}
+
 /// More messages than any story can need.
 const MANY: usize = 10_000;
 
@@ -145,6 +163,7 @@ fn happens(steps: Vec<Step>, order: &[usize]) -> World {
         money_is_conserved(&world);
         nothing_is_refunded_twice(&world);
     }
+    all_is_restored(&world);
     deliver_all(&mut world, &mut order.iter().copied().cycle());
     world
 }

@@ -15,6 +15,16 @@ pub struct Reservations {
 }
 
 impl Reservations {
+    /// These refunds under way, and what others have moved: what a snapshot says.
+    ///
+    /// # Errors
+    /// A refund that reserves twice.
+    pub fn restored(open: Vec<Reserved>, settled: Option<Amount>) -> Result<Self, Unfit> {
+        let mut reservations = Reservations { open: Vec::with_capacity(open.len()), settled };
+        open.iter().try_for_each(|reserved| reservations.reserve(reserved))?;
+        Ok(reservations)
+    }
+
     /// The refunds under way.
     pub fn open(&self) -> &[Reserved] {
         &self.open

@@ -93,6 +93,24 @@ pub struct Progress {
 const OUT_OF_PLACE: Unfit = Unfit::Contradiction("an event does not follow from how far the transaction has come");
 
 impl Transaction {
+    /// The transaction that stands at `version` with what it has: what a snapshot says.
+    ///
+    /// # Errors
+    /// What no sequence of events leads to, as far as it can be told without them.
+    pub fn restored(version: Version, last_at: Timestamp, begun: Option<Begun>) -> Result<Self, Unfit> {
+        if (version == Version::NONE) != begun.is_none() {
+            return Err(Unfit::Contradiction("a transaction has events exactly when it is begun"));
+        }
+        if begun.as_ref().is_some_and(|begun| begun.commands.last().is_none_or(|last| last.version > version)) {
+            return Err(Unfit::Contradiction("a transaction stands before its last command"));
+        }
+        let numbers = |begun: &Begun| begun.legs.iter().map(|leg| leg.leg).eq((1..).take(begun.legs.len()));
+        if begun.as_ref().is_some_and(|begun| !numbers(begun)) {
+            return Err(Unfit::Contradiction("the legs of a transaction are not in their order"));
+        }
+        Ok(Transaction { version, last_at, begun })
+    }
+
     /// What it has, once it is begun.
     pub fn begun(&self) -> Option<&Begun> {
         self.begun.as_ref()

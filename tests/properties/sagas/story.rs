@@ -34,7 +34,7 @@ pub enum Step {
     Confuse(Index, TransactionCommand),
     /// Upstream does something to an account.
     Account(AggregateId, AccountCommand),
-    /// Time passes.
+    /// Time passes, or the clock is set back.
     Wait(i64),
     /// What time alone brings about is recorded.
     Sweep,
@@ -56,7 +56,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<Index>().prop_map(Step::Repeat),
         1 => (any::<Index>(), command()).prop_map(|(which, command)| Step::Confuse(which, command)),
         4 => (account(CUSTOMERS), on_account()).prop_map(|(account, command)| Step::Account(account, command)),
-        2 => (1..20i64).prop_map(Step::Wait),
+        2 => prop_oneof![5 => 1..20i64, 1 => -9..0i64].prop_map(Step::Wait),
         1 => Just(Step::Sweep),
     ];
     proptest::collection::vec(step, 1..160)

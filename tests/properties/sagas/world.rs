@@ -149,17 +149,17 @@ impl World {
             body: (),
         });
         let now = Timestamp(self.now);
-        let due = |next: Option<Timestamp>| next.is_some_and(|next| next <= now);
+        let due = |next: Option<Timestamp>, last_at: Timestamp| next.is_some_and(|next| next <= now.max(last_at));
         for account in self.accounts.keys().cloned().collect::<Vec<_>>() {
             let state = &self.accounts[&account].state;
             let events = state.expire(now);
-            assert_eq!(due(state.next_expiry()), !events.is_empty());
+            assert_eq!(due(state.next_expiry(), state.last_at()), !events.is_empty());
             self.account_goes_on(&account, events, &nobody);
         }
         for transaction in self.transactions.keys().cloned().collect::<Vec<_>>() {
             let state = &self.transactions[&transaction].state;
             let events = state.expire(now);
-            assert_eq!(due(state.next_expiry()), !events.is_empty());
+            assert_eq!(due(state.next_expiry(), state.last_at()), !events.is_empty());
             self.transaction_goes_on(&transaction, events, &nobody);
         }
     }
@@ -208,6 +208,7 @@ impl World {
         for event in record(&kept.state, events, cause, Timestamp(self.now)) {
             assert_eq!(stored::<Transaction>(&event), event, "an event survives the event store");
             assert_ne!(event.command_id.as_str(), "nobody", "an expiry belongs to its authorization");
+            assert!(end_of(&event.body).is_none_or(|end| end == event.at), "it ends when its event says");
             kept.state.apply(&event).unwrap();
             effects.extend(kept.state.react(transaction, &event, &self.rules));
             kept.history.push(event);
@@ -218,6 +219,19 @@ impl World {
                 Effect::Reply(reply) => self.replies.push((transaction.clone(), reply)),
             }
         }
+    }
+}
+
+/// The time that an event says something ended at.
+fn end_of(event: &TransactionEvent) -> Option<Timestamp> {
+    match event {
+        TransactionEvent::TopupCompleted(done) | TransactionEvent::WithdrawalCompleted(done) => Some(done.completed_at),
+        TransactionEvent::TransferCompleted(done) => Some(done.completed_at),
+        TransactionEvent::PaymentCompleted(done) => Some(done.completed_at),
+        TransactionEvent::RefundCompleted(done) => Some(done.completed_at),
+        TransactionEvent::Failed(failed) => Some(failed.failed_at),
+        TransactionEvent::Compensated(compensated) => Some(compensated.compensated_at),
+        _ => None,
     }
 }
 

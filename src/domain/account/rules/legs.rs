@@ -117,7 +117,7 @@ fn leg_of(leg: u8, change_type: ChangeType, text: &str, currency: &str, admitted
     })
 }
 
-fn leg(change_type: ChangeType, text: &str) -> AccountMessage {
+pub(super) fn leg(change_type: ChangeType, text: &str) -> AccountMessage {
     leg_of(2, change_type, text, "USD", Admitted::User)
 }
 
@@ -244,7 +244,8 @@ fn a_reversal_reopens_a_closed_account_so_that_it_can_be_emptied_and_closed_agai
     let AccountEvent::StatusChanged(changed) = &story.recorded.last().unwrap().body else { panic!("a status") };
     assert_eq!(&*changed.reason, "Compensation");
     assert_eq!(story.ask(2, close().id("close")), "duplicate of 2", "no command did that");
-    assert_eq!(story.ask(2, super::activate()), "SUSPENDED to ACTIVE");
+    let activate = super::activate().id("command-of-t");
+    assert_eq!(story.ask(2, activate), "SUSPENDED to ACTIVE", "nor is the transaction's remembered here");
     assert_eq!(story.ask(2, debit("5")), "5.00 DEBIT 5.00 = 0.00");
     assert_eq!(story.ask(2, close()), "ACTIVE to CLOSED");
 }

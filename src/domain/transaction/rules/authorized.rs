@@ -87,6 +87,21 @@ fn a_void_releases_the_hold() {
 }
 
 #[test]
+fn a_clock_that_runs_backwards_brings_no_authorization_back() {
+    let mut story = Story::of(authorize("5", None, Some(50)));
+    story.hear(50, "ann", held("5.00", 50));
+    assert_eq!(story.ask(10, "capture", capture(None)), "HOLD_EXPIRED: hold has expired or is gone");
+    assert_eq!(story.ask(10, "void", void()), "INVALID_OPERATION: transaction is AUTHORIZED");
+    assert_eq!(story.sweep(10), "expired(t 5.00)");
+    let mut failing = Story::of(authorize("5", None, Some(50)));
+    failing.hear(20, "ann", held("5.00", 50));
+    failing.ask(30, "capture", capture(None));
+    failing.hear(31, "ann", refused(1));
+    let released = TransactionMessage::HoldReleased(Release::Compensated(failure(1, "ann")));
+    assert!(failing.hear(5, "ann", released).starts_with("failed(1 ann ACCOUNT_INACTIVE at 30)"));
+}
+
+#[test]
 fn an_authorization_expires_once_and_only_while_nothing_is_done_with_it() {
     let mut story = authorized();
     assert_eq!(story.transaction.next_expiry(), Some(Timestamp(50)));

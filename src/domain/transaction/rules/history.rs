@@ -4,7 +4,8 @@ use super::{Story, amount, authorize, capture, command, id, payment, posted, rul
 use crate::domain::account::ChangeType::Debit;
 use crate::domain::ids::{CorrelationId, Timestamp, Version};
 use crate::domain::transaction::{
-    AuthorizedHold, Requested, Reserved, SimpleCompleted, TransactionCommand, TransactionEvent, TransactionMessage,
+    AuthorizedHold, Begun, Requested, Reservations, Reserved, SimpleCompleted, Transaction, TransactionCommand,
+    TransactionEvent, TransactionMessage,
 };
 use crate::domain::{Aggregate, Recorded, Unfit};
 
@@ -61,6 +62,26 @@ fn an_event_that_does_not_follow_changes_nothing() {
         assert!(blank.apply(&event(1, body)).is_err());
         assert_eq!(blank, super::Transaction::default());
     }
+}
+
+#[test]
+fn what_no_history_leads_to_is_not_restored() {
+    let story = Story::of(transfer("1"));
+    let begun = story.transaction.begun().unwrap();
+    let restored = |version, begun: Option<Begun>| Transaction::restored(Version(version), Timestamp(0), begun);
+    assert_eq!(restored(1, Some(begun.clone())), Ok(story.transaction.clone()));
+    assert_eq!(restored(0, None), Ok(Transaction::default()));
+    let TransactionMessage::Posted { posted, .. } = posted(2, "bob", Debit, "1.00", "1.00") else { panic!("posted") };
+    for (version, begun) in [
+        (1, None),
+        (0, Some(begun.clone())),
+        (1, Some(Begun { commands: Vec::new(), ..begun.clone() })),
+        (2, Some(Begun { legs: vec![posted], ..begun.clone() })),
+    ] {
+        assert!(restored(version, begun).is_err());
+    }
+    let twice = vec![Reserved { refund_id: id("r"), amount: amount("1.00") }; 2];
+    assert!(Reservations::restored(twice, None).is_err());
 }
 
 #[test]
