@@ -11,7 +11,7 @@ use billing_engine::domain::transaction::{LegPosted, Transaction, TransactionMes
 use billing_engine::wire::Trace;
 use billing_engine::wire::message::{self, Error, Inbox};
 
-use crate::record::Record;
+use crate::record::{Record, damages};
 use crate::{assert_golden, fixture};
 
 fn id(text: &str) -> AggregateId {
@@ -188,4 +188,17 @@ fn a_letter_that_cannot_be_read_says_what_it_needs() {
         assert!(matches!(replaced(from, to), Error::DamagedValue(_)), "{from} to {to}");
     }
     assert!(matches!(read(&|record| record.value = None), Error::DamagedValue(_)));
+}
+
+#[test]
+fn a_damaged_letter_is_an_error_or_a_letter_but_no_panic() {
+    for name in names() {
+        let record = Record::parse(&fixture("messages", name));
+        for damaged in damages(record.value.as_deref().unwrap()) {
+            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&damaged).is_ok();
+            let to_account = message::decode::<Account, _>(Some(&damaged), record.headers()).is_ok();
+            let to_transaction = message::decode::<Transaction, _>(Some(&damaged), record.headers()).is_ok();
+            assert!(!(to_account || to_transaction) || is_json, "{}", String::from_utf8_lossy(&damaged));
+        }
+    }
 }

@@ -51,3 +51,14 @@ impl fmt::Display for Record {
         }
     }
 }
+
+/// The bytes with one of them changed, each in turn, to what means something to JSON, to ids and to UTF-8.
+pub fn damages(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..bytes.len()).flat_map(move |place| {
+        b"\"\\{}[,0x \xff".iter().map(move |byte| {
+            let mut damaged = bytes.to_vec();
+            damaged[place] = *byte;
+            damaged
+        })
+    })
+}

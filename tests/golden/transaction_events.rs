@@ -8,9 +8,11 @@ use billing_engine::domain::transaction::{
     AuthorizedHold, Compensated, CompensationAction, Failed, LegPosted, PaymentCompleted, RefundCompleted, Requested,
     Reserved, SimpleCompleted, Transaction, TransactionEvent, TransferCompleted, Voided,
 };
+use billing_engine::wire::event;
 
 use crate::events::{self, Golden, is_read_as_what_happened, is_written_as_it_was};
-use crate::transaction_commands;
+use crate::record::{Record, damages};
+use crate::{fixture, transaction_commands};
 
 const AT: Timestamp = Timestamp(1_765_281_600_007);
 
@@ -162,4 +164,16 @@ fn transaction_events_are_written_as_they_were() {
 #[test]
 fn transaction_events_are_read_as_what_happened() {
     table().iter().for_each(is_read_as_what_happened::<Transaction>);
+}
+
+#[test]
+fn a_damaged_transaction_event_is_an_error_or_an_event_but_no_panic() {
+    for name in names() {
+        let record = Record::parse(&fixture("events", name));
+        for damaged in damages(record.value.as_deref().unwrap()) {
+            let read = event::decode::<Transaction>(Some(&damaged), record.headers());
+            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&damaged).is_ok();
+            assert!(read.is_err() || is_json, "{}", String::from_utf8_lossy(&damaged));
+        }
+    }
 }
