@@ -47,6 +47,7 @@ pub const ACCOUNTS: Spec = Spec {
     commands: Topic("account.commands"),
     inbox: Topic("account.inbox"),
     events: Topic("account.events"),
+    snapshots: Topic("account.snapshots"),
 };
 
 /// Asks a running engine for something.

@@ -11,7 +11,7 @@ use super::batch::Batch;
 use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
-use crate::log::{Commit, Error};
+use crate::log::{Commit, Error, Offset};
 use crate::wire::Wire;
 
 /// How often a partition looks at its idle positions and its lag.
@@ -44,10 +44,10 @@ impl<A: Wire> Supervisor<A> {
         context.spawn(wrap_future(answer).map(|answer, actor: &mut Self, context| actor.committed(answer, context)));
     }
 
-    fn committed(&mut self, answer: Result<(), Error>, context: &mut Context<Self>) {
+    fn committed(&mut self, answer: Result<Option<Offset>, Error>, context: &mut Context<Self>) {
         let Some(committing) = self.committing.take() else { return };
         match answer {
-            Ok(()) => {
+            Ok(_) => {
                 self.committed_at = Instant::now();
                 measures::committed(
                     &self.metrics,

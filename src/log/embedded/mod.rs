@@ -89,9 +89,15 @@ impl Embedded {
 
 impl Core {
     /// The writer's answer; the log stays open until it is there.
-    fn ask(self: &Arc<Self>, request: Request) -> Answer<()> {
+    fn ask(self: &Arc<Self>, request: Request) -> Answer<Option<Offset>> {
         let core = self.clone();
         Box::pin(async move { core.writer.ask(request).await })
+    }
+
+    /// The same, for what has no answer but that it is done.
+    fn tell(self: &Arc<Self>, request: Request) -> Answer<()> {
+        let answer = self.ask(request);
+        Box::pin(async move { answer.await.map(|_| ()) })
     }
 
     /// What `look` finds in the database, looked up on the readers' thread.
