@@ -8,6 +8,8 @@
 //!   knows JSON, headers and formats.
 //! - [`log`] moves records and offsets: the seam, and behind it Kafka and an embedded log of one directory. It
 //!   does not know what an account is.
+//! - [`snapshots`] keeps bytes by aggregate on a disk of this node, so that starting need not fold everything. A cache:
+//!   it knows no aggregate either, and can be deleted at any time.
 //! - [`partition`] is where they meet. A supervisor takes what waits, one actor an account decides, and what
 //!   comes out is committed with the offsets in one transaction. One partition is one failure domain: when
 //!   anything in it goes wrong, all of it is dropped and folded again from the log.
@@ -31,6 +33,7 @@ pub mod domain;
 pub mod wire;
 
 pub mod log;
+pub mod snapshots;
 
 pub mod partition;
 
