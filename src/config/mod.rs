@@ -159,6 +159,8 @@ pub struct Snapshots {
     pub every_events: NonZeroU64,
     /// Whether they are written to the snapshots topic as well.
     pub topic: bool,
+    /// Of those on this machine, in memory.
+    pub cache_bytes: NonZeroUsize,
 }
 
 /// Section `[log]`.
@@ -246,6 +248,7 @@ impl Config {
                 every_events: from
                     .value("snapshots.every_events", |text| parse::number(text, NonZeroU64::MIN..=MOST_EVENTS)),
                 topic: from.value("snapshots.topic", parse::switch),
+                cache_bytes: from.value("snapshots.cache_bytes", |text| parse::size(text, 1024 * MIB)),
             },
             log: Log {
                 format: from.value("log.format", |text| {

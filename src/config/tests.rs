@@ -49,6 +49,7 @@ fn the_defaults_alone_are_sound_and_as_the_contract_names_them() {
     assert_eq!(config.snapshots.interval, Duration::from_secs(30));
     assert_eq!(config.snapshots.every_events.get(), 500_000);
     assert!(config.snapshots.topic);
+    assert_eq!(config.snapshots.cache_bytes.get(), 64 << 20);
     let decimals = [("BTC", 8), ("EUR", 2), ("GBP", 2), ("JPY", 0), ("KWD", 3), ("POINTS", 0), ("USD", 2)];
     assert!(config.currencies.iter().map(|(code, decimals)| (code.as_str(), *decimals)).eq(decimals));
     assert_eq!(config.instance_id, gethostname::gethostname().to_string_lossy());
@@ -136,9 +137,8 @@ fn a_value_and_its_file_in_one_layer_contradict_each_other() {
     assert_eq!(keys(&faults), ["http.tokens_file"]);
 }
 
-#[test]
-fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
-    let text = "
+/// One fault a key.
+const FAULTS: &str = "
         cafe = 1
         data_dir = \"a\\u0000\"
         instance_id = 'ä'
@@ -170,13 +170,17 @@ fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
         interval = '10'
         every_events = 0
         topic = 'maybe'
+        cache_bytes = '0'
         [log]
         format = true
         level = 'loud'
         [chaos]
         enabled = 'yes'
     ";
-    let found = faults(text, &[("BILLING__PARTITION__BATCH_RECORDS", "many"), ("BILLING__SNAPSHOT__EVERY", "1")]);
+
+#[test]
+fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
+    let found = faults(FAULTS, &[("BILLING__PARTITION__BATCH_RECORDS", "many"), ("BILLING__SNAPSHOT__EVERY", "1")]);
     let expected = [
         "actors.idle_timeout",
         "actors.max_resident",
@@ -197,6 +201,7 @@ fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
         "log.level",
         "partition.batch_records",
         "snapshot.every",
+        "snapshots.cache_bytes",
         "snapshots.every_events",
         "snapshots.interval",
         "snapshots.topic",
