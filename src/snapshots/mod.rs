@@ -8,17 +8,28 @@
 //! What every implementation promises, and the partition machinery builds on:
 //!
 //! 1. **First in, first out.** What is asked of one shelf is done in the order of the calls, however the answers are
-//!    awaited: a load sees every save that was asked before it.
+//!    awaited, and even when they are dropped: a load sees every save that was asked before it.
 //! 2. **The position comes last.** When a position is there, so is everything saved before [`Shelf::settle`] was
 //!    asked, after any crash too. What a crash takes are the last writes, never some in the middle.
 //! 3. **An acknowledged value is there** as long as this shelf answers. When it cannot be any more, every call
 //!    answers [`Error::Lost`], and never an older value.
-//! 4. **Nobody waits but who awaits.** No call blocks; the work is done on a thread of its own, behind a bounded
-//!    queue. An answer that nobody polls keeps its place in that queue, so answers are awaited or dropped.
+//! 4. **No call blocks.** The work is done on a thread of its own, behind a bounded queue; what finds it full is
+//!    not done.
+
+mod directory;
+mod store;
+mod tree;
+mod worker;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+
+pub use store::Store;
+pub use worker::Discarded;
 
 /// What was asked of a shelf, once it is done. Begins when it is asked for, not when it is first polled.
 pub type Answer<T> = BoxFuture<'static, Result<T, Error>>;
@@ -57,6 +68,9 @@ pub trait Shelves: Send + Sync {
 
 /// Most values that are written together, atomically.
 pub const BATCH: usize = 200;
+
+/// Where a position is kept among the values: a key that no aggregate's id can be.
+pub const POSITION: &[u8] = b"/position";
 
 /// What can go wrong with snapshots.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,0 +1,261 @@
+//! The one thread that works on the database, and what becomes of it when the database fails.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use super::directory::{Ailment, Directory, Remains, unusable};
+
+/// What the thread is asked to do.
+pub(super) type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+
+/// Jobs that may wait, of all shelves. Partitions wait for an answer before they ask much more, so some thousand of
+/// them would have to wait at once.
+pub(super) const QUEUE: usize = 4_096;
+
+/// Called each time a database is given up and begun anew.
+pub type Discarded = Box<dyn Fn() + Send>;
+
+/// One handle on one tree.
+pub(super) struct Handle {
+    pub(super) aggregate: Box<str>,
+    pub(super) partition: u32,
+    /// Name of the tree.
+    pub(super) tree: Arc<str>,
+    /// The life of the database that it has seen; [`UNSEEN`] before its first answer.
+    pub(super) life: AtomicU64,
+}
+
+/// Of no life: lives are counted from 1.
+pub(super) const UNSEEN: u64 = 0;
+
+/// How long a database that fails is asked again before another is begun, if the disk would take one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Owns the database.
+pub(super) struct Worker {
+    directory: Directory,
+    cache_bytes: NonZeroUsize,
+    discarded: Discarded,
+    /// Counts up whenever acknowledged values may have been lost.
+    life: u64,
+    /// `None` after a panic in it, until somebody asks for a fresh handle.
+    database: Option<Database>,
+    /// The worst that happened to the database since it was opened.
+    ailment: Option<Ailment>,
+    ailing_since: Option<Instant>,
+}
+
+/// An open database.
+pub(super) struct Database {
+    pub(super) sled: sled::Db,
+    trees: HashMap<Arc<str>, sled::Tree>,
+}
+
+impl Database {
+    fn new(sled: sled::Db) -> Self {
+        Database { sled, trees: HashMap::new() }
+    }
+
+    pub(super) fn tree(&mut self, name: &Arc<str>) -> sled::Result<&sled::Tree> {
+        if !self.trees.contains_key(name) {
+            let tree = self.sled.open_tree(&**name)?;
+            self.trees.insert(name.clone(), tree);
+        }
+        Ok(&self.trees[name])
+    }
+
+    /// Drops the tree and everything in it.
+    pub(super) fn fell(&mut self, name: &Arc<str>) -> sled::Result<()> {
+        // A handle that outlives its tree reads pages that belong to another.
+        self.trees.remove(name);
+        self.sled.drop_tree(&**name).map(drop)
+    }
+}
+
+impl Worker {
+    /// Opens the database; one that is damaged is set aside and another begun.
+    pub(super) fn open(directory: Directory, cache_bytes: NonZeroUsize, discarded: Discarded) -> Result<Self, Error> {
+        let database = match directory.open(cache_bytes) {
+            Err(Ailment::Damaged(reason)) => {
+                let aside = directory.set_aside().map_err(|error| unusable(directory.path(), &error.to_string()))?;
+                tracing::warn!(aside = %aside.display(), reason, "snapshots cannot be opened; beginning without any");
+                discarded();
+                directory.open(cache_bytes)
+            }
+            opened => opened,
+        };
+        let sled = database.map_err(|ailment| unusable(directory.path(), ailment.reason()))?;
+        Ok(Worker {
+            directory,
+            cache_bytes,
+            discarded,
+            life: 1,
+            database: Some(Database::new(sled)),
+            ailment: None,
+            ailing_since: None,
+        })
+    }
+
+    /// Opens the database that is there, and touches nothing when it cannot.
+    pub(super) fn look(directory: Directory, cache_bytes: NonZeroUsize) -> Result<Self, Error> {
+        let sled = directory.open(cache_bytes).map_err(|ailment| unusable(directory.path(), ailment.reason()))?;
+        let database = Some(Database::new(sled));
+        Ok(Worker {
+            directory,
+            cache_bytes,
+            discarded: Box::new(|| ()),
+            life: 1,
+            database,
+            ailment: None,
+            ailing_since: None,
+        })
+    }
+
+    /// Works until nobody can ask any more, or until it is told to end; what is queued by then is still done.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>, mut closing: oneshot::Receiver<()>) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, "the snapshots' thread cannot work"),
+        };
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    biased;
+                    // Sent, or dropped with the store.
+                    _ = &mut closing => break,
+                    job = jobs.recv() => match job {
+                        Some(job) => job(&mut self),
+                        None => return,
+                    },
+                }
+            }
+            jobs.close();
+            while let Ok(job) = jobs.try_recv() {
+                job(&mut self);
+            }
+        });
+        if let Some(database) = self.database.take() {
+            let ailing = self.ailment.is_some();
+            bury(database, ailing);
+        }
+    }
+
+    /// Does `work` for that handle, as long as what was acknowledged to it is there.
+    pub(super) fn serve<T>(
+        &mut self,
+        handle: &Handle,
+        work: impl FnOnce(&mut Database, &Arc<str>) -> sled::Result<T>,
+    ) -> Result<T, Error> {
+        let seen = handle.life.load(Ordering::Relaxed);
+        if seen == UNSEEN && (self.database.is_none() || self.ailment.is_some()) {
+            self.begin_anew().map_err(|reason| handle.failed(reason))?;
+        }
+        let Some(database) = self.database.as_mut().filter(|_| seen == UNSEEN || seen == self.life) else {
+            return Err(handle.lost());
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(database, &handle.tree))) {
+            Ok(Ok(answer)) => {
+                handle.life.store(self.life, Ordering::Relaxed);
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                let ailment = Ailment::of(&error);
+                let reason = ailment.reason().to_owned();
+                self.note(ailment);
+                Err(handle.failed(reason))
+            }
+            Err(_) => {
+                // Nobody knows what it left half done.
+                let reason = "the database panicked".to_owned();
+                self.note(Ailment::Damaged(reason.clone()));
+                self.end_life();
+                Err(handle.failed(reason))
+            }
+        }
+    }
+
+    fn note(&mut self, ailment: Ailment) {
+        if !matches!(self.ailment, Some(Ailment::Damaged(_))) {
+            self.ailment = Some(ailment);
+        }
+        // After its first refusal it refuses for ever, even when the disk has space again.
+        let since = *self.ailing_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= PATIENCE && self.directory.takes_writes() {
+            self.end_life();
+        }
+    }
+
+    fn end_life(&mut self) {
+        if let Some(database) = self.database.take() {
+            bury(database, true);
+            self.life += 1;
+        }
+    }
+
+    /// A database that failed once may go on failing, or forget what it acknowledged: whoever comes new gets another,
+    /// and whoever relied on this one hears that it is lost.
+    fn begin_anew(&mut self) -> Result<(), String> {
+        self.end_life();
+        self.ailing_since = None;
+        match self.ailment.take() {
+            Some(Ailment::Damaged(reason)) if self.directory.has_database() => {
+                let aside = self.directory.set_aside().map_err(|error| error.to_string())?;
+                tracing::warn!(aside = %aside.display(), reason, "snapshots were damaged; beginning without any");
+                (self.discarded)();
+            }
+            Some(Ailment::Refused(reason)) if self.directory.has_database() => {
+                // Nothing is wrong with what it holds that would be worth a look, and space may be what is missing.
+                self.directory.remove(Remains::Database).map_err(|error| error.to_string())?;
+                tracing::warn!(reason, "snapshots could not be written; beginning without any");
+                (self.discarded)();
+            }
+            _ => {}
+        }
+        let opened = self.directory.open(self.cache_bytes);
+        let sled = opened.map_err(|ailment| {
+            let reason = ailment.reason().to_owned();
+            self.ailment = Some(ailment);
+            reason
+        })?;
+        self.database = Some(Database::new(sled));
+        Ok(())
+    }
+
+    /// Trees by their names.
+    pub(super) fn tree_names(&self) -> Vec<String> {
+        let names = self.database.iter().flat_map(|database| database.sled.tree_names());
+        names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect()
+    }
+}
+
+impl Handle {
+    pub(super) fn failed(&self, reason: String) -> Error {
+        Error::Failed { aggregate: self.aggregate.to_string(), partition: self.partition, reason }
+    }
+
+    fn lost(&self) -> Error {
+        Error::Lost { aggregate: self.aggregate.to_string(), partition: self.partition }
+    }
+}
+
+/// Closes a database. One that failed may wait for a thread of its own that died, so nobody waits for it.
+fn bury(database: Database, ailing: bool) {
+    let close = move || {
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::warn!("the snapshots' database panicked when it was closed");
+        }
+    };
+    if ailing {
+        thread::spawn(close);
+    } else {
+        close();
+    }
+}
