@@ -8,6 +8,8 @@ use actix::{ActorFutureExt, AsyncContext, Context};
 use tokio::time::Instant;
 
 use super::batch::Batch;
+use super::checkpoint::LastEvent;
+use super::keeping::Slice;
 use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
@@ -26,6 +28,8 @@ const COMMIT_BACKOFF: Duration = Duration::from_millis(100);
 pub(super) struct Committing {
     commit: Arc<Commit>,
     batch: Batch,
+    /// Aggregates as of its end, to be saved once it took effect.
+    slice: Option<Slice>,
     since: Instant,
 }
 
@@ -33,9 +37,12 @@ impl<A: Wire> Supervisor<A> {
     pub(super) fn start_commit(&mut self, context: &mut Context<Self>) {
         let next = self.batch.next_offsets();
         let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
-        let records = self.desk.round.borrow_mut().take_drafts();
+        let mut records = self.desk.round.borrow_mut().take_drafts();
+        let (snapshots, partition) = (self.settings.spec.snapshots, self.log.number());
+        let slice = self.keeping.as_mut().and_then(|keeping| keeping.add_to(&mut records, snapshots, partition));
+        self.batch_number += 1;
         let commit = Arc::new(Commit { next_offsets: next, records });
-        self.send_commit(Committing { commit, batch, since: Instant::now() }, context);
+        self.send_commit(Committing { commit, batch, slice, since: Instant::now() }, context);
     }
 
     fn send_commit(&mut self, committing: Committing, context: &mut Context<Self>) {
@@ -47,8 +54,9 @@ impl<A: Wire> Supervisor<A> {
     fn committed(&mut self, answer: Result<Option<Offset>, Error>, context: &mut Context<Self>) {
         let Some(committing) = self.committing.take() else { return };
         match answer {
-            Ok(_) => {
+            Ok(end_of_events) => {
                 self.committed_at = Instant::now();
+                self.keep(&committing, end_of_events);
                 measures::committed(
                     &self.metrics,
                     &committing.batch.into_outcomes(),
@@ -57,6 +65,9 @@ impl<A: Wire> Supervisor<A> {
                 );
                 if let Some(commit) = Arc::into_inner(committing.commit) {
                     self.desk.round.borrow_mut().recycle(commit.records);
+                }
+                if let Some(slice) = committing.slice {
+                    self.save(slice, context);
                 }
                 self.advance(context);
             }
@@ -73,6 +84,17 @@ impl<A: Wire> Supervisor<A> {
         }
     }
 
+    /// Counts in what the log holds now.
+    fn keep(&mut self, committing: &Committing, end_of_events: Option<Offset>) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let Committing { commit, batch, .. } = committing;
+        let last_event = end_of_events.and_then(|end| {
+            let draft = commit.records.get(commit.last_event(self.settings.spec.events, self.log.number())?);
+            Some(LastEvent::of(end - 1, draft.key, draft.value))
+        });
+        keeping.checkpoints.committed(batch.added(), last_event);
+    }
+
     /// Idle positions pass control records, and no offset is left to expire.
     pub(super) fn tick(&mut self, context: &mut Context<Self>) {
         let idle = self.stage == Stage::Running && matches!(self.work, Work::None) && self.committing.is_none();
@@ -87,6 +109,11 @@ impl<A: Wire> Supervisor<A> {
     /// Looks at what the partition holds and how far it is behind.
     fn measure(&mut self, context: &mut Context<Self>) {
         self.metrics.actors.set(self.routes.live() as f64);
+        if let Some(keeping) = &mut self.keeping {
+            self.metrics.snapshot_age.set(keeping.checkpoints.age().as_secs_f64());
+            // Who is idle is noticed by nothing else.
+            keeping.may_passivate = true;
+        }
         if let Some(stock) = &self.stock {
             measures::backpressure(&self.metrics, stock);
         }

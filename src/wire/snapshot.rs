@@ -63,8 +63,8 @@ pub struct Position {
     pub conditions: Conditions,
     /// Which log it is, in words of its own.
     pub identity: String,
-    /// Whether the snapshots topic has it all as well.
-    pub mirrored: bool,
+    /// The generation of the snapshots topic that has it all as well; `None` when none has.
+    pub generation: Option<u64>,
 }
 
 /// An event, to be recognised.

@@ -1,0 +1,271 @@
+//! What the partition keeps of its aggregates: slices of them, serialised as of the end of a batch, and handed to the
+//! shelf once that batch took effect. See `checkpoint` for how far that reaches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+use tokio::time::Instant;
+
+use super::aggregate_actor::Serialise;
+use super::attendance::{Absence, Attendance};
+use super::checkpoint::{Checkpoints, Generation, Pace};
+use super::images;
+use super::lifecycle::{End, Stage};
+use super::mailbox::wake;
+use super::rebuilding::Rebuilt;
+use super::routes::BatchNumber;
+use super::supervisor::{Supervisor, Work};
+use super::trust::Position;
+use crate::domain::ids::AggregateId;
+use crate::log::Drafts;
+use crate::snapshots::{Error, Key, Shelf};
+use crate::wire::Wire;
+
+/// Most aggregates of a checkpoint that one batch takes along: what that costs nobody notices.
+const SLICE: usize = 200;
+/// Pause after a shelf failed.
+pub(super) const SHELF_BACKOFF: Duration = Duration::from_millis(500);
+
+/// What is saved of a partition, and what is on its way there.
+pub(super) struct Keeping {
+    pub(super) checkpoints: Checkpoints,
+    shelf: Option<Arc<dyn Shelf>>,
+    identity: String,
+    /// Of the topic, while everything that is saved goes there too.
+    generation: Option<Generation>,
+    /// Serialised, to be saved once the batch of that time took effect.
+    slice: Option<Slice>,
+    /// A position to be written to the topic.
+    position: Option<Vec<u8>>,
+    /// The shelf has something to answer.
+    is_saving: bool,
+    /// It failed: nothing is asked of it before.
+    pause_until: Option<Instant>,
+    /// Something changed that may let somebody leave.
+    pub(super) may_passivate: bool,
+}
+
+/// Some aggregates, serialised as of the end of one batch.
+pub(super) struct Slice {
+    as_of: BatchNumber,
+    images: Vec<(u32, AggregateId, Vec<u8>)>,
+}
+
+impl Keeping {
+    pub(super) fn new<A>(pace: Pace, shelf: Option<Arc<dyn Shelf>>, rebuilt: &Rebuilt<A>) -> Self {
+        Keeping {
+            checkpoints: Checkpoints::new(pace, rebuilt.fold.standing, rebuilt.settled, rebuilt.fold.events),
+            shelf,
+            identity: rebuilt.identity.clone(),
+            generation: rebuilt.generation,
+            slice: None,
+            position: None,
+            is_saving: false,
+            pause_until: None,
+            may_passivate: true,
+        }
+    }
+
+    pub(super) fn shelf(&self) -> Option<Arc<dyn Shelf>> {
+        self.shelf.clone()
+    }
+
+    /// True while the shelf can be asked for nothing.
+    fn is_paused(&self) -> bool {
+        self.pause_until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// True when something waits that only a commit can make true.
+    pub(super) fn needs_commit(&self) -> bool {
+        self.generation.is_some() && (self.slice.is_some() || self.position.is_some())
+    }
+
+    /// Adds what waits to a commit that is about to begin.
+    pub(super) fn add_to(&mut self, records: &mut Drafts, topic: crate::log::Topic, partition: u32) -> Option<Slice> {
+        let slice = self.slice.take();
+        if let Some(generation) = self.generation {
+            for (_, id, image) in slice.iter().flat_map(|slice| &slice.images) {
+                images::draft(records, (topic, partition), generation, id.as_str().as_bytes(), image);
+            }
+            if let Some(position) = self.position.take() {
+                images::draft(records, (topic, partition), generation, images::POSITION, &position);
+            }
+        }
+        slice
+    }
+}
+
+impl<A: Wire> Supervisor<A> {
+    /// Lets some aggregates write down what they are at the end of this batch. Nothing may be decided between that
+    /// and the batch's commit. False when there is nothing to write down, or no place for it.
+    pub(super) fn take_slice(&mut self, context: &mut Context<Self>) -> bool {
+        let leavers = self.unsaved_leavers();
+        let Some(keeping) = self.keeping.as_mut().filter(|_| self.stage == Stage::Running) else { return false };
+        if keeping.slice.is_some() || keeping.is_saving || keeping.is_paused() {
+            return false;
+        }
+        if keeping.checkpoints.is_due() {
+            keeping.checkpoints.begin(keeping.generation);
+        }
+        let mut places: Vec<u32> = leavers.into_iter().filter(|place| self.routes.take_from_queue(*place)).collect();
+        if let Some(under_way) = keeping.checkpoints.under_way() {
+            while places.len() < SLICE
+                && let Some(place) = under_way.due.pop_front()
+            {
+                if self.routes.take_from_queue(place) {
+                    places.push(place);
+                }
+            }
+        }
+        if places.is_empty() {
+            self.settle(context);
+            return false;
+        }
+        self.serialise(places, context);
+        true
+    }
+
+    fn serialise(&mut self, places: Vec<u32>, context: &mut Context<Self>) {
+        let (folded, places): (Vec<u32>, Vec<u32>) =
+            places.into_iter().partition(|place| self.routes.folded_at(*place).is_some());
+        for place in folded {
+            if let (Some(held), Some(id)) = (self.routes.folded_at(place), self.routes.name(place)) {
+                let image = images::write(id, held, self.desk.conditions);
+                self.desk.images.borrow_mut().push((place, image));
+            }
+        }
+        let attendance = Attendance::of(places.len(), wake(context));
+        for (number, place) in places.iter().enumerate() {
+            let ticket = attendance.ticket(number);
+            // Who is dead is noticed by its ticket.
+            if let Some(actor) = self.routes.living_at(*place) {
+                actor.try_send(Serialise { ticket }).ok();
+            }
+        }
+        self.work = Work::Serialising { places, attendance };
+    }
+
+    /// All have written, but the dead, who are folded again first.
+    pub(super) fn serialised(&mut self, places: &[u32], absences: &[Absence], context: &mut Context<Self>) {
+        let images = std::mem::take(&mut *self.desk.images.borrow_mut());
+        let named = images.into_iter().filter_map(|(place, image)| {
+            let id = self.routes.name(place)?.clone();
+            Some((place, id, image))
+        });
+        let images: Vec<_> = named.collect();
+        let Some(keeping) = &mut self.keeping else { return };
+        if !images.is_empty() {
+            keeping.slice = Some(Slice { as_of: self.batch_number, images });
+        }
+        let dead: Vec<u32> = absences.iter().map(|absence| places[absence.group]).collect();
+        if !dead.is_empty() {
+            let named: Vec<_> =
+                dead.iter().filter_map(|place| Some((*place, self.routes.name(*place)?.clone()))).collect();
+            self.queue_again(&named);
+            self.work = Work::Bereft { dead, groups: Vec::new() };
+            self.fold_lost(context);
+        }
+    }
+
+    fn queue_again(&mut self, places: &[(u32, AggregateId)]) {
+        let Some(keeping) = &mut self.keeping else { return };
+        for (place, id) in places {
+            if self.routes.queue_again(*place, id) {
+                match keeping.checkpoints.under_way() {
+                    Some(under_way) => under_way.due.push_back(*place),
+                    None => keeping.checkpoints.changed.push(*place),
+                }
+            }
+        }
+    }
+
+    /// Saves a slice that needs no commit, because everything in it is committed already.
+    pub(super) fn save_committed_slice(&mut self, context: &mut Context<Self>) {
+        if let Some(slice) = self.keeping.as_mut().and_then(|keeping| keeping.slice.take()) {
+            self.save(slice, context);
+        }
+    }
+
+    /// Hands a slice to the shelf, once the batch that it is as of took effect.
+    pub(super) fn save(&mut self, slice: Slice, context: &mut Context<Self>) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let Slice { as_of, images } = slice;
+        let (mut named, mut values) = (Vec::with_capacity(images.len()), Vec::with_capacity(images.len()));
+        for (place, id, image) in images {
+            values.push((Key::from(id.as_str().as_bytes()), image));
+            named.push((place, id));
+        }
+        keeping.is_saving = true;
+        let Some(shelf) = &keeping.shelf else { return self.saved(as_of, &named, Ok(()), context) };
+        let saving = wrap_future(shelf.save(values));
+        context.spawn(saving.map(move |answer, actor: &mut Self, context| {
+            actor.saved(as_of, &named, answer, context);
+            actor.advance(context);
+        }));
+    }
+
+    fn saved(
+        &mut self,
+        as_of: BatchNumber,
+        named: &[(u32, AggregateId)],
+        answer: Result<(), Error>,
+        context: &mut Context<Self>,
+    ) {
+        let Some(keeping) = &mut self.keeping else { return };
+        keeping.is_saving = false;
+        match answer {
+            Ok(()) => {
+                keeping.may_passivate = true;
+                self.metrics.engine.snapshot_writes.increment(named.len() as u64);
+                for (place, id) in named {
+                    self.routes.saved(*place, id, as_of);
+                }
+            }
+            Err(error) => {
+                self.shelf_failed(error, context);
+                self.queue_again(named);
+            }
+        }
+    }
+
+    /// Settles the checkpoint under way, when all of it is saved.
+    fn settle(&mut self, context: &mut Context<Self>) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let Some((standing, generation)) = keeping.checkpoints.complete() else { return };
+        let position = Position::of(standing, generation, &self.settings, &keeping.identity);
+        let position = images::write_position::<A>(&position);
+        keeping.is_saving = true;
+        let Some(shelf) = &keeping.shelf else { return self.settled(position, Ok(()), context) };
+        let settling = wrap_future(shelf.settle(position.clone()));
+        context.spawn(settling.map(move |answer, actor: &mut Self, context| {
+            actor.settled(position, answer, context);
+            actor.advance(context);
+        }));
+    }
+
+    fn settled(&mut self, position: Vec<u8>, answer: Result<(), Error>, context: &mut Context<Self>) {
+        let Some(keeping) = &mut self.keeping else { return };
+        keeping.is_saving = false;
+        match answer {
+            Ok(()) => {
+                keeping.checkpoints.settle();
+                keeping.position = keeping.generation.map(|_| position);
+            }
+            Err(error) => self.shelf_failed(error, context),
+        }
+    }
+
+    /// What is not saved stays in memory until it can be.
+    fn shelf_failed(&mut self, error: Error, context: &mut Context<Self>) {
+        self.metrics.engine.snapshot_failures.increment(1);
+        if !error.is_retriable() {
+            return self.close(End::Snapshots(error), context);
+        }
+        tracing::warn!(partition = self.log.number(), %error, "snapshots are not written, trying it again");
+        if let Some(keeping) = &mut self.keeping {
+            keeping.pause_until = Some(Instant::now() + SHELF_BACKOFF);
+        }
+    }
+}
