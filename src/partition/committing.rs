@@ -40,7 +40,6 @@ impl<A: Wire> Supervisor<A> {
         let mut records = self.desk.round.borrow_mut().take_drafts();
         let (snapshots, partition) = (self.settings.spec.snapshots, self.log.number());
         let slice = self.keeping.as_mut().and_then(|keeping| keeping.add_to(&mut records, snapshots, partition));
-        self.batch_number += 1;
         let commit = Arc::new(Commit { next_offsets: next, records });
         self.send_commit(Committing { commit, batch, slice, since: Instant::now() }, context);
     }

@@ -15,7 +15,7 @@ use super::images;
 use super::lifecycle::{End, Stage};
 use super::mailbox::wake;
 use super::rebuilding::Rebuilt;
-use super::routes::BatchNumber;
+use super::routes::Epoch;
 use super::supervisor::{Supervisor, Work};
 use super::trust::Position;
 use crate::domain::ids::AggregateId;
@@ -47,9 +47,9 @@ pub(super) struct Keeping {
     pub(super) may_passivate: bool,
 }
 
-/// Some aggregates, serialised as of the end of one batch.
+/// Some aggregates, serialised as of the end of one batch, which ends an epoch.
 pub(super) struct Slice {
-    as_of: BatchNumber,
+    as_of: Epoch,
     images: Vec<(u32, AggregateId, Vec<u8>)>,
 }
 
@@ -157,8 +157,9 @@ impl<A: Wire> Supervisor<A> {
         let images: Vec<_> = named.collect();
         let Some(keeping) = &mut self.keeping else { return };
         if !images.is_empty() {
-            keeping.slice = Some(Slice { as_of: self.batch_number, images });
+            keeping.slice = Some(Slice { as_of: self.epoch, images });
         }
+        self.epoch += 1;
         let dead: Vec<u32> = absences.iter().map(|absence| places[absence.group]).collect();
         if !dead.is_empty() {
             let named: Vec<_> =
@@ -208,7 +209,7 @@ impl<A: Wire> Supervisor<A> {
 
     fn saved(
         &mut self,
-        as_of: BatchNumber,
+        as_of: Epoch,
         named: &[(u32, AggregateId)],
         answer: Result<(), Error>,
         context: &mut Context<Self>,

@@ -12,7 +12,7 @@ use super::lifecycle::{End, Halt};
 use super::mailbox::Kill;
 use super::placement::partition_of;
 use super::poison::Suspicion;
-use super::routes::{BatchNumber, Residence};
+use super::routes::{Epoch, Residence};
 use super::stock::Portion;
 use super::supervisor::Supervisor;
 use crate::log::Millis;
@@ -131,9 +131,9 @@ impl<A: Wire> Supervisor<A> {
         condemned.map(|kill| (numbers[(kill.lot / 2) as usize % numbers.len()], kill)).collect()
     }
 
-    /// That batch changes the aggregate, which is to be saved some time.
-    pub(super) fn changed(&mut self, place: u32, batch: BatchNumber) {
-        if self.routes.change(place, batch)
+    /// The aggregate changes in that epoch, and is to be saved some time.
+    pub(super) fn changed(&mut self, place: u32, epoch: Epoch) {
+        if self.routes.change(place, epoch)
             && let Some(keeping) = &mut self.keeping
         {
             keeping.checkpoints.changed.push(place);
@@ -144,7 +144,7 @@ impl<A: Wire> Supervisor<A> {
     pub(super) fn close_round(&mut self) {
         let desk = self.desk.clone();
         let round = &mut *desk.round.borrow_mut();
-        let number = self.batch_number;
+        let number = self.epoch;
         for place in std::mem::take(&mut round.changed) {
             self.changed(place, number);
         }

@@ -25,17 +25,18 @@ pub enum Residence<A: Wire> {
     Lost,
 }
 
-/// Names a batch; later ones are greater.
-pub type BatchNumber = u64;
+/// Counts up whenever aggregates are serialised: what an aggregate is made to be in one epoch is in every image that is
+/// taken at the end of that epoch, or of a later one.
+pub type Epoch = u64;
 
 /// An aggregate that has a place.
 struct Resident<A: Wire> {
     id: AggregateId,
     residence: Residence<A>,
-    /// The last batch that changed it.
-    changed_in: BatchNumber,
-    /// It is saved as of the end of this batch.
-    saved_as_of: BatchNumber,
+    /// The last epoch that changed it.
+    changed_in: Epoch,
+    /// It is saved as of the end of this epoch.
+    saved_as_of: Epoch,
     /// It waits to be serialised.
     is_queued: bool,
     asked_at: Instant,
@@ -200,15 +201,15 @@ impl<A: Wire> Routes<A> {
 
 /// What of each is saved.
 impl<A: Wire> Routes<A> {
-    /// That batch changes the aggregate. True when it does not wait to be serialised yet, and does from now on.
-    pub fn change(&mut self, place: u32, batch: BatchNumber) -> bool {
+    /// The aggregate changes in that epoch. True when it does not wait to be serialised yet, and does from now on.
+    pub fn change(&mut self, place: u32, epoch: Epoch) -> bool {
         self.resident_mut(place).is_some_and(|resident| {
-            resident.changed_in = batch;
+            resident.changed_in = epoch;
             !std::mem::replace(&mut resident.is_queued, true)
         })
     }
 
-    /// True when some batch changed it since it has its place.
+    /// True when it changed since it has its place.
     pub fn has_changed(&self, place: u32) -> bool {
         self.resident(place).is_some_and(|resident| resident.changed_in > 0)
     }
@@ -224,10 +225,10 @@ impl<A: Wire> Routes<A> {
         resident.is_some_and(|resident| !std::mem::replace(&mut resident.is_queued, true))
     }
 
-    /// The value of that aggregate as of the end of `batch` is acknowledged.
-    pub fn saved(&mut self, place: u32, id: &AggregateId, batch: BatchNumber) {
+    /// The value of that aggregate as of the end of `epoch` is acknowledged.
+    pub fn saved(&mut self, place: u32, id: &AggregateId, epoch: Epoch) {
         if let Some(resident) = self.resident_mut(place).filter(|resident| resident.id == *id) {
-            resident.saved_as_of = resident.saved_as_of.max(batch);
+            resident.saved_as_of = resident.saved_as_of.max(epoch);
         }
     }
 

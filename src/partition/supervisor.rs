@@ -26,15 +26,15 @@ use super::poison::Suspicion;
 use super::rebuilding::Rebuilt;
 use super::recovery::Recovered;
 use super::round::{Group, ROUND_RECORDS};
-use super::routes::{BatchNumber, Residence, Routes};
+use super::routes::{Epoch, Residence, Routes};
 use super::stock::Stock;
 use crate::log::{Error, Offset, Partition, PerLane};
 use crate::metrics::PartitionMetrics;
 use crate::snapshots::{self, Shelf};
 use crate::wire::Wire;
 
-/// What everything that was folded counts for: the batch before the first.
-const RECOVERY: BatchNumber = 1;
+/// What everything that was folded counts for: the epoch before the first.
+const RECOVERY: Epoch = 1;
 
 /// What a supervisor needs to begin.
 pub struct Start {
@@ -86,8 +86,8 @@ pub struct Supervisor<A: Wire> {
     pub(super) shelf: Option<Arc<dyn Shelf>>,
     /// What is saved, where snapshots are kept at all.
     pub(super) keeping: Option<Keeping>,
-    /// The batch that is being decided.
-    pub(super) batch_number: BatchNumber,
+    /// What is decided now is decided in this epoch.
+    pub(super) epoch: Epoch,
     pub(super) suspicion: Suspicion,
     pub(super) metrics: Arc<PartitionMetrics>,
     pub(super) condemned: Vec<Kill>,
@@ -144,7 +144,7 @@ impl<A: Wire> Supervisor<A> {
             newcomers: Vec::new(),
             shelf,
             keeping: None,
-            batch_number: RECOVERY + 1,
+            epoch: RECOVERY + 1,
             suspicion,
             metrics,
             condemned: Vec::new(),

@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::disks::Disk;
 use crate::faults::Fault;
 use crate::log::NodeLog;
 use crate::node::{Accepted, Node, Setup};
@@ -36,7 +37,16 @@ pub struct Cluster {
     owners: Owners,
     places: Vec<Place>,
     lives: Life,
+    machines: Vec<Machine>,
     kills: Vec<(u64, oneshot::Receiver<AggregateId>)>,
+}
+
+/// What nodes run on, one at a time.
+struct Machine {
+    disk: Disk,
+    /// Its last node did not end in order.
+    crashed: bool,
+    last: Option<Life>,
 }
 
 /// Where one node after the other lives.
@@ -65,7 +75,9 @@ impl Cluster {
         let traffic = Traffic::new(world.clone(), setup.partitions, seed);
         let places = (0..nodes).map(|_| Place::Vacant { until: Instant::now() }).collect();
         let owners = Owners::default();
-        Cluster { world, setup, dice, traffic, owners, places, lives: 0, kills: Vec::new() }
+        let machine = || Machine { disk: Disk::default(), crashed: false, last: None };
+        let machines = (0..3).map(|_| machine()).collect();
+        Cluster { world, setup, dice, traffic, owners, places, lives: 0, machines, kills: Vec::new() }
     }
 
     /// Upstream writes, and everything goes wrong that can.
@@ -194,7 +206,28 @@ impl Cluster {
         let (world, owners) = (self.world.clone(), self.owners.clone());
         let leave = move || leave(world.clone(), owners.clone(), life);
         let log = NodeLog::new(self.world.clone(), life, leave);
-        Node::start(&self.world, life, log, self.setup, accepted)
+        let machine = self.free_machine();
+        let found = &mut self.machines[machine];
+        if found.last.is_some() {
+            found.disk.find(&self.world, found.crashed);
+        }
+        (found.crashed, found.last) = (true, Some(life));
+        let disk = found.disk.clone();
+        Node::start(&self.world, life, log, self.setup, accepted, (machine, disk))
+    }
+
+    /// Any machine on which no node lives.
+    fn free_machine(&mut self) -> usize {
+        let state = self.world.state();
+        let is_free = |machine: &Machine| !machine.last.is_some_and(|life| state.lives(life));
+        let free: Vec<usize> = (0..self.machines.len()).filter(|number| is_free(&self.machines[*number])).collect();
+        drop(state);
+        free.choose(&mut self.dice).copied().unwrap_or(0)
+    }
+
+    /// The disks of all machines.
+    pub fn disks(&self) -> Vec<Disk> {
+        self.machines.iter().map(|machine| machine.disk.clone()).collect()
     }
 
     fn bury(&mut self, node: Node) -> Place {
@@ -279,9 +312,10 @@ impl Cluster {
         let vacant = Place::Vacant { until: Instant::now() };
         if let Place::Taken(node) = std::mem::replace(&mut self.places[index], vacant) {
             Fault::NodeRestarted.note();
-            let life = node.life;
+            let (life, machine) = (node.life, node.machine);
             let ended = timeout(DEADLINE, node.shut_down()).await;
             let alive = self.world.state().lives(life);
+            self.machines[machine].crashed = !alive;
             lock(&self.owners).retain(|_, owner| *owner != life);
             self.world.kill(life);
             match ended {
