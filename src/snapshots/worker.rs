@@ -43,7 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Worker {
     directory: Directory,
     cache_bytes: NonZeroUsize,
-    discarded: Discarded,
+    /// `None` when it only looks: then nothing is given up and begun anew.
+    discarded: Option<Discarded>,
     /// Counts up whenever acknowledged values may have been lost.
     life: u64,
     /// `None` after a panic in it, until somebody asks for a fresh handle.
@@ -93,30 +94,18 @@ impl Worker {
             opened => opened,
         };
         let sled = database.map_err(|ailment| unusable(directory.path(), ailment.reason()))?;
-        Ok(Worker {
-            directory,
-            cache_bytes,
-            discarded,
-            life: 1,
-            database: Some(Database::new(sled)),
-            ailment: None,
-            ailing_since: None,
-        })
+        Ok(Worker::new(directory, cache_bytes, Some(discarded), sled))
     }
 
     /// Opens the database that is there, and touches nothing when it cannot.
     pub(super) fn look(directory: Directory, cache_bytes: NonZeroUsize) -> Result<Self, Error> {
         let sled = directory.open(cache_bytes).map_err(|ailment| unusable(directory.path(), ailment.reason()))?;
+        Ok(Worker::new(directory, cache_bytes, None, sled))
+    }
+
+    fn new(directory: Directory, cache_bytes: NonZeroUsize, discarded: Option<Discarded>, sled: sled::Db) -> Self {
         let database = Some(Database::new(sled));
-        Ok(Worker {
-            directory,
-            cache_bytes,
-            discarded: Box::new(|| ()),
-            life: 1,
-            database,
-            ailment: None,
-            ailing_since: None,
-        })
+        Worker { directory, cache_bytes, discarded, life: 1, database, ailment: None, ailing_since: None }
     }
 
     /// Works until nobody can ask any more, or until it is told to end; what is queued by then is still done.
@@ -142,9 +131,10 @@ impl Worker {
                 job(&mut self);
             }
         });
-        if let Some(database) = self.database.take() {
-            let ailing = self.ailment.is_some();
-            bury(database, ailing);
+        match (self.database.take(), &self.ailment) {
+            (Some(database), None) => close(database),
+            (Some(database), Some(_)) => bury(database),
+            (None, _) => {}
         }
     }
 
@@ -195,7 +185,7 @@ impl Worker {
 
     fn end_life(&mut self) {
         if let Some(database) = self.database.take() {
-            bury(database, true);
+            bury(database);
             self.life += 1;
         }
     }
@@ -203,21 +193,20 @@ impl Worker {
     /// A database that failed once may go on failing, or forget what it acknowledged: whoever comes new gets another,
     /// and whoever relied on this one hears that it is lost.
     fn begin_anew(&mut self) -> Result<(), String> {
+        if self.discarded.is_none() {
+            return Err(self.ailment.as_ref().map_or("the database failed", Ailment::reason).to_owned());
+        }
         self.end_life();
         self.ailing_since = None;
-        match self.ailment.take() {
-            Some(Ailment::Damaged(reason)) if self.directory.has_database() => {
-                let aside = self.directory.set_aside().map_err(|error| error.to_string())?;
-                tracing::warn!(aside = %aside.display(), reason, "snapshots were damaged; beginning without any");
-                (self.discarded)();
+        if let Some(ailment) = self.ailment.as_ref().filter(|_| self.directory.has_database()) {
+            match ailment {
+                Ailment::Damaged(_) => self.directory.set_aside().map(drop),
+                // Nothing in it is worth a look, and space may be what is missing.
+                Ailment::Refused(_) => self.directory.remove(Remains::Database),
             }
-            Some(Ailment::Refused(reason)) if self.directory.has_database() => {
-                // Nothing is wrong with what it holds that would be worth a look, and space may be what is missing.
-                self.directory.remove(Remains::Database).map_err(|error| error.to_string())?;
-                tracing::warn!(reason, "snapshots could not be written; beginning without any");
-                (self.discarded)();
-            }
-            _ => {}
+            .map_err(|error| error.to_string())?;
+            tracing::warn!(reason = ailment.reason(), "the snapshots' database failed; beginning without any");
+            self.discarded.iter().for_each(|discarded| discarded());
         }
         let opened = self.directory.open(self.cache_bytes);
         let sled = opened.map_err(|ailment| {
@@ -225,6 +214,7 @@ impl Worker {
             self.ailment = Some(ailment);
             reason
         })?;
+        self.ailment = None;
         self.database = Some(Database::new(sled));
         Ok(())
     }
@@ -246,16 +236,14 @@ impl Handle {
     }
 }
 
-/// Closes a database. One that failed may wait for a thread of its own that died, so nobody waits for it.
-fn bury(database: Database, ailing: bool) {
-    let close = move || {
-        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
-            tracing::warn!("the snapshots' database panicked when it was closed");
-        }
-    };
-    if ailing {
-        thread::spawn(close);
-    } else {
-        close();
+/// Closes a database and waits until it is.
+fn close(database: Database) {
+    if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+        tracing::warn!("the snapshots' database panicked when it was closed");
     }
+}
+
+/// Closes a database that failed. It may wait for a thread of its own that died, so nobody waits for it.
+fn bury(database: Database) {
+    thread::spawn(move || close(database));
 }

@@ -76,6 +76,16 @@ pub struct LastEvent {
     pub crc32: u32,
 }
 
+impl LastEvent {
+    /// The event of these bytes.
+    pub fn of(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(key.unwrap_or_default());
+        crc.update(value.unwrap_or_default());
+        LastEvent { offset, crc32: crc.finalize() }
+    }
+}
+
 /// A snapshot that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {

@@ -9,6 +9,7 @@ mod hashes;
 mod json;
 mod malformed;
 mod malformed_fields;
+mod snapshots;
 
 use billing_engine::domain::account::{Account, AccountCommand};
 use billing_engine::wire::{Reason, Request, command};
