@@ -132,7 +132,7 @@ fn position(folded: &Folded) -> Position {
         last_event: folded.last_event,
         conditions: CONDITIONS,
         identity: "of no concern".to_owned(),
-        mirrored: false,
+        generation: None,
     }
 }
 

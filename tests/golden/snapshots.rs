@@ -61,7 +61,7 @@ fn positions() -> [(&'static str, Position); 2] {
         last_event: Some(LastEvent { offset: 69, crc32: 0xdead_beef }),
         conditions: CONDITIONS,
         identity: "MkU3OEVBNTcwNTJENDM2Qg/billing-engine.account.events".to_owned(),
-        mirrored: true,
+        generation: Some(3),
     };
     let least = Position {
         covered: 0,
@@ -70,7 +70,7 @@ fn positions() -> [(&'static str, Position); 2] {
         last_event: None,
         conditions: Conditions { partitions: 1, window: 1 },
         identity: String::new(),
-        mirrored: false,
+        generation: None,
     };
     [(POSITION, position), (POSITION_LEAST, least)]
 }

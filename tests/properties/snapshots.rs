@@ -25,15 +25,15 @@ fn sources() -> impl Strategy<Value = Sources> {
 fn position() -> impl Strategy<Value = Position> {
     let last_event = proptest::option::of(any::<(i64, u32)>().prop_map(|(offset, crc32)| LastEvent { offset, crc32 }));
     let conditions = any::<(u32, u64)>().prop_map(|(partitions, window)| Conditions { partitions, window });
-    (any::<i64>(), sources(), any::<u64>(), last_event, conditions, ".*", any::<bool>()).prop_map(
-        |(covered, sources, aggregates, last_event, conditions, identity, mirrored)| Position {
+    (any::<i64>(), sources(), any::<u64>(), last_event, conditions, ".*", any::<Option<u64>>()).prop_map(
+        |(covered, sources, aggregates, last_event, conditions, identity, generation)| Position {
             covered,
             sources,
             aggregates,
             last_event,
             conditions,
             identity,
-            mirrored,
+            generation,
         },
     )
 }
