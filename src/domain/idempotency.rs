@@ -87,7 +87,7 @@ impl Window {
     }
 
     /// Every remembered command, oldest first: its id, its content, and where the aggregate stood after its last event.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Cow<'_, str>, CommandHash, Version)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, CommandHash, Version)> {
         self.commands.iter().map(|known| (Cow::Borrowed(known.id.as_str()), known.hash, known.version))
     }
 
