@@ -109,7 +109,23 @@ impl Window {
 
     /// Every remembered command, oldest first: its id, its content, and where the aggregate stood after its last event.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, CommandHash, Version)> {
-        self.commands.iter().map(|known| (Cow::Borrowed(known.id.as_str()), known.hash, known.version))
+        let mut end = 0usize;
+        self.commands.iter().map(move |known| {
+            let start = end;
+            end = start.saturating_add(known.id_len.into());
+            (self.id_at(start..end), known.hash, known.version)
+        })
+    }
+
+    /// The id that lies there: in one piece, but for one that goes round the end.
+    fn id_at(&self, place: Range<usize>) -> Cow<'_, str> {
+        let (front, back) = self.ids.as_slices();
+        let moved = |at: usize| at.checked_sub(front.len());
+        let in_back = || back.get(moved(place.start)?..moved(place.end)?);
+        match front.get(place.clone()).or_else(in_back).and_then(|bytes| str::from_utf8(bytes).ok()) {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(self.ids.range(place).copied().map(char::from).collect()),
+        }
     }
 
     /// The window of this size that remembers these commands, oldest first.
