@@ -57,6 +57,8 @@ impl Desk {
         for (inherited, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BILLING_")) {
             command.env_remove(inherited);
         }
+        // Not the one of whoever works on the engine.
+        command.env("BILLING__DATA_DIR", self.path().join("data"));
         command.args(words).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -168,9 +168,10 @@ fn row(event: &RawValue) -> Vec<String> {
     let fields = json::fields("the event", event.get(), NAMES, Unknown::Ignored).into_iter().flatten();
     let cells = fields.map(|field| match field.sent().unwrap_or_default() {
         data if data.starts_with('{') => {
-            let mut members = Vec::new();
-            json::members("data", data, |name, value| members.push(format!("{name}={}", text(value)))).ok();
-            members.join(" ")
+            let members = json::members("data", data, Vec::new(), |members, name, value| {
+                members.push(format!("{name}={}", text(value)));
+            });
+            members.unwrap_or_default().join(" ")
         }
         scalar => text(scalar),
     });

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::Unfit;
 use super::ids::{CommandHash, CommandId, Version};
@@ -10,7 +11,7 @@ use super::ids::{CommandHash, CommandId, Version};
 #[derive(Clone, Copy, Debug)]
 pub struct Fingerprinted<'a> {
     id: &'a CommandId,
-    fingerprint: u32,
+    fingerprint: u16,
 }
 
 impl<'a> Fingerprinted<'a> {
@@ -23,34 +24,37 @@ impl<'a> Fingerprinted<'a> {
         let head = bytes.first_chunk().map_or_else(short, |head| u64::from_le_bytes(*head));
         let tail = bytes.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail));
         let spread = (head.rotate_left(29) ^ tail).wrapping_mul(SPREAD);
-        Fingerprinted { id, fingerprint: (spread >> 32) as u32 }
+        Fingerprinted { id, fingerprint: (spread >> 48) as u16 }
     }
 }
 
 /// What is remembered of one accepted command.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Remembered {
-    id: CommandId,
     /// Its content.
     pub hash: CommandHash,
     /// Where the aggregate stood after its last event.
     pub version: Version,
+    id_len: u8,
 }
 
 /// The last accepted commands of one aggregate, oldest first.
 ///
-/// The fingerprints lie apart: looking through all 256 of them touches memory in a row and follows no pointer.
+/// Fingerprints and ids lie apart, each in a row: looking through all 256 follows no pointer, and remembering one
+/// more asks for no memory once the window is full.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Window {
     size: usize,
-    fingerprints: VecDeque<u32>,
+    fingerprints: VecDeque<u16>,
     commands: VecDeque<Remembered>,
+    /// The ids of all commands, one behind the other.
+    ids: VecDeque<u8>,
 }
 
 impl Window {
     /// Remembers the last `size` commands; takes memory as they come.
     pub fn new(size: usize) -> Self {
-        Window { size, fingerprints: VecDeque::new(), commands: VecDeque::new() }
+        Window { size, fingerprints: VecDeque::new(), commands: VecDeque::new(), ids: VecDeque::new() }
     }
 
     /// The command of that id, if it is remembered.
@@ -60,35 +64,68 @@ impl Window {
         if !contains(older, wanted.fingerprint) && !contains(newer, wanted.fingerprint) {
             return None;
         }
-        self.fingerprints
-            .iter()
-            .zip(&self.commands)
-            .find(|(fingerprint, known)| **fingerprint == wanted.fingerprint && known.id == *wanted.id)
-            .map(|(_, known)| known)
+        let ends = self.commands.iter().scan(0usize, |end, known| {
+            let start = *end;
+            *end = start.saturating_add(known.id_len.into());
+            Some((start..*end, known))
+        });
+        let alike = self.fingerprints.iter().zip(ends).filter(|(fingerprint, _)| **fingerprint == wanted.fingerprint);
+        alike.map(|(_, place)| place).find(|(place, _)| self.is_id(place.clone(), wanted.id)).map(|(_, known)| known)
+    }
+
+    fn is_id(&self, place: Range<usize>, id: &CommandId) -> bool {
+        place.len() == id.as_str().len() && self.ids.range(place).eq(id.as_str().as_bytes())
+    }
+
+    fn is_last(&self, wanted: &Fingerprinted<'_>) -> bool {
+        let last = self.commands.back().filter(|_| self.fingerprints.back() == Some(&wanted.fingerprint));
+        let start = last.and_then(|last| self.ids.len().checked_sub(last.id_len.into()));
+        start.is_some_and(|start| self.is_id(start..self.ids.len(), wanted.id))
     }
 
     /// Remembers a command, or moves its version when this is a further event of the one remembered last.
     /// The oldest is forgotten when there are too many.
     pub fn remember(&mut self, id: &CommandId, hash: CommandHash, version: Version) {
-        if let Some(last) = self.commands.back_mut()
-            && last.id == *id
-        {
-            last.version = version;
+        let remembered = Fingerprinted::new(id);
+        if self.is_last(&remembered) {
+            self.commands.back_mut().into_iter().for_each(|last| last.version = version);
             return;
         }
-        if self.commands.len() >= self.size {
+        if self.commands.len() >= self.size
+            && let Some(oldest) = self.commands.pop_front()
+        {
             self.fingerprints.pop_front();
-            self.commands.pop_front();
+            self.ids.drain(..usize::from(oldest.id_len));
         }
         if self.size > 0 {
-            self.fingerprints.push_back(Fingerprinted::new(id).fingerprint);
-            self.commands.push_back(Remembered { id: id.clone(), hash, version });
+            let text = id.as_str().as_bytes();
+            // No id is longer than 128 characters.
+            let id_len = u8::try_from(text.len()).unwrap_or(u8::MAX);
+            self.fingerprints.push_back(remembered.fingerprint);
+            self.commands.push_back(Remembered { hash, version, id_len });
+            self.ids.extend(text);
         }
     }
 
     /// Every remembered command, oldest first: its id, its content, and where the aggregate stood after its last event.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Cow<'_, str>, CommandHash, Version)> {
-        self.commands.iter().map(|known| (Cow::Borrowed(known.id.as_str()), known.hash, known.version))
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, CommandHash, Version)> {
+        let mut end = 0usize;
+        self.commands.iter().map(move |known| {
+            let start = end;
+            end = start.saturating_add(known.id_len.into());
+            (self.id_at(start..end), known.hash, known.version)
+        })
+    }
+
+    /// The id that lies there: in one piece, but for one that goes round the end.
+    fn id_at(&self, place: Range<usize>) -> Cow<'_, str> {
+        let (front, back) = self.ids.as_slices();
+        let moved = |at: usize| at.checked_sub(front.len());
+        let in_back = || back.get(moved(place.start)?..moved(place.end)?);
+        match front.get(place.clone()).or_else(in_back).and_then(|bytes| str::from_utf8(bytes).ok()) {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(self.ids.range(place).copied().map(char::from).collect()),
+        }
     }
 
     /// The window of this size that remembers these commands, oldest first.
@@ -119,8 +156,8 @@ impl Window {
 }
 
 /// Looking at many without stopping is done several at once.
-fn contains(fingerprints: &[u32], wanted: u32) -> bool {
-    fingerprints.chunks(64).any(|piece| piece.iter().fold(false, |found, known| found | (*known == wanted)))
+fn contains(fingerprints: &[u16], wanted: u16) -> bool {
+    fingerprints.chunks(128).any(|piece| piece.iter().fold(false, |found, known| found | (*known == wanted)))
 }
 
 #[cfg(test)]

@@ -181,15 +181,8 @@ impl RequestedAmount {
             return Err(InvalidAmount);
         }
         let decimals = decimals.unwrap_or_default();
-        let digits = integer.bytes().chain(decimals.bytes());
-        let fits = integer.len().saturating_add(decimals.len()) <= MAX_DIGITS;
-        let mantissa = fits
-            .then(|| {
-                digits.fold(0i128, |sum, digit| {
-                    sum.saturating_mul(10).saturating_add(i128::from(digit.saturating_sub(b'0')))
-                })
-            })
-            .map(|magnitude| if unsigned.len() < text.len() { magnitude.saturating_neg() } else { magnitude });
+        let magnitude = magnitude(integer, decimals);
+        let mantissa = if unsigned.len() < text.len() { magnitude.and_then(i128::checked_neg) } else { magnitude };
         Ok(RequestedAmount { mantissa, integer_digits: integer.len(), decimals: decimals.len() })
     }
 
@@ -219,6 +212,22 @@ impl RequestedAmount {
             return Err(AmountFault::NotPositive);
         }
         self.signed(currency)
+    }
+}
+
+/// Digits before and behind the point as one number; `None` when there are more than can be held.
+fn magnitude(integer: &str, decimals: &str) -> Option<i128> {
+    /// Digits that fit 64 bits, where adding up is fast. Almost every amount has no more.
+    const SHORT: usize = 19;
+    let mut digits = integer.bytes().chain(decimals.bytes()).map(|digit| digit.wrapping_sub(b'0'));
+    match integer.len().saturating_add(decimals.len()) {
+        count if count <= SHORT => {
+            digits.try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(digit.into())).map(i128::from)
+        }
+        count if count <= MAX_DIGITS => {
+            digits.try_fold(0i128, |sum, digit| sum.checked_mul(10)?.checked_add(digit.into()))
+        }
+        _ => None,
     }
 }
 

@@ -5,8 +5,6 @@
 //! another. The form is kept in every event and therefore final: a new field of a command may only be
 //! one that older commands do not have.
 
-use std::borrow::Cow;
-
 use sha2::{Digest, Sha256};
 
 use super::json::{self, Fault, Field};
@@ -48,8 +46,9 @@ fn push_value(form: &mut Vec<u8>, field: Field<'_>, sent: &str) -> Result<(), Fa
     match sent.as_bytes().first() {
         Some(b'"') => push_text(form, &json::string(sent).ok_or_else(|| field.must_be("a string"))?),
         Some(b'{') => {
-            let mut members: Vec<(Cow<'_, str>, &str)> = Vec::new();
-            json::members(field.name(), sent, |key, value| members.push((key, value)))?;
+            let mut members = json::members(field.name(), sent, Vec::new(), |members, key, value| {
+                members.push((key, value));
+            })?;
             members.sort_unstable();
             push_part(form, b'O', &(members.len() as u64).to_le_bytes());
             for (key, value) in members {

@@ -17,14 +17,14 @@ const MOST_MEMBERS: usize = LONGEST / 5 + 1;
 /// Anything but an object of strings, finite numbers and booleans of at most 4 KiB.
 pub(super) fn metadata(field: Field<'_>) -> Result<Metadata, Fault> {
     let sent = field.required()?;
-    let mut members: Vec<(Cow<'_, str>, &str)> = Vec::new();
-    let mut too_many = false;
-    json::members(field.name(), sent, |key, value| {
-        too_many = members.len() == MOST_MEMBERS;
-        if !too_many {
-            members.push((key, value));
-        }
-    })?;
+    let mut members =
+        json::members(field.name(), sent, Vec::new(), |members: &mut Vec<(Cow<'_, str>, &str)>, key, value| {
+            if members.len() <= MOST_MEMBERS {
+                members.push((key, value));
+            }
+        })?;
+    let too_many = members.len() > MOST_MEMBERS;
+    members.truncate(MOST_MEMBERS);
     let mut compact = Vec::with_capacity(sent.len().min(LONGEST));
     compact.push(b'{');
     for (key, value) in &members {
@@ -43,7 +43,7 @@ pub(super) fn metadata(field: Field<'_>) -> Result<Metadata, Fault> {
     if too_many || compact.len() > LONGEST {
         return Err(field.must_be(format_args!("at most {LONGEST} bytes of compact JSON")));
     }
-    String::from_utf8(compact).map(String::into_boxed_str).map_err(|_| field.must_be("UTF-8"))
+    String::from_utf8(compact).map(Metadata::from).map_err(|_| field.must_be("UTF-8"))
 }
 
 fn push_scalar(compact: &mut Vec<u8>, field: Field<'_>, sent: &str) -> Result<(), Fault> {

@@ -1,6 +1,8 @@
 //! Any command reads as what it says, and any bytes at all read or do not, but never more than that.
 
-use billing_engine::domain::account::{AccountCommand, AccountStatus, AccountType, Change, CreateAccount, Posting};
+use billing_engine::domain::account::{
+    AccountCommand, AccountStatus, AccountType, Change, CreateAccount, Metadata, Posting, Text,
+};
 use billing_engine::domain::money::RequestedAmount;
 use billing_engine::wire::Reason;
 use proptest::prelude::*;
@@ -31,7 +33,7 @@ fn posting() -> impl Strategy<Value = (Json, Posting)> {
                 amount: requested(&amount),
                 currency: currency.into(),
                 reason: reason.into(),
-                reference: reference.map(String::into_boxed_str),
+                reference: reference.map(Text::from),
                 metadata: free.as_ref().map(carried),
             };
             members.extend(free.map(|free| ("metadata", free)));
@@ -45,7 +47,7 @@ fn object(members: Vec<(&str, Json)>) -> Json {
 }
 
 /// Metadata as events carry them; numbers are written in one way here, so that they can be compared.
-fn carried(metadata: &Json) -> Box<str> {
+fn carried(metadata: &Json) -> Metadata {
     let Json::Object(members) = metadata else { panic!("metadata are an object") };
     let plain = |text: &str| serde_json::to_string(text).unwrap();
     let members = members.iter().map(|(key, value)| match value {

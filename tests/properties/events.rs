@@ -3,7 +3,7 @@
 use billing_engine::domain::Recorded;
 use billing_engine::domain::account::{
     Account, AccountCreated, AccountEvent, AccountStatus, AccountType, BalanceChanged, ChangeType, LimitsChanged,
-    StatusChanged,
+    Metadata, StatusChanged,
 };
 use billing_engine::domain::ids::{AggregateId, CommandHash, CommandId, CorrelationId, Timestamp, Version};
 use billing_engine::domain::money::{Amount, Currency};
@@ -65,12 +65,15 @@ fn amount(decimals: u32) -> impl Strategy<Value = Amount> {
     })
 }
 
-fn carried() -> impl Strategy<Value = Option<Box<str>>> {
-    option::of(metadata().prop_map(|metadata| metadata.write(&mut Style::new(1)).into_boxed_str()))
+fn carried() -> impl Strategy<Value = Option<Metadata>> {
+    option::of(metadata().prop_map(|metadata| metadata.write(&mut Style::new(1)).into()))
 }
 
-fn boxed() -> impl Strategy<Value = Box<str>> {
-    text().prop_map(String::into_boxed_str)
+fn owned<T: std::fmt::Debug>() -> impl Strategy<Value = T>
+where
+    String: Into<T>,
+{
+    text().prop_map(String::into)
 }
 
 fn body() -> impl Strategy<Value = AccountEvent> {
@@ -78,7 +81,7 @@ fn body() -> impl Strategy<Value = AccountEvent> {
         let currency = Currency::new(&code, decimals as u8).unwrap();
         let (amount, limit) = (move || amount(decimals), move || option::of(amount(decimals)));
         let (opened, posted) = (currency.clone(), currency);
-        let owner = (boxed(), boxed(), select(AccountType::ALL));
+        let owner = (owned(), owned(), select(AccountType::ALL));
         let created = (owner, select(AccountStatus::ALL), amount(), limit(), limit(), carried());
         let created =
             created.prop_map(move |((owner_id, owner_type, account_type), status, balance, min, max, metadata)| {
@@ -96,7 +99,7 @@ fn body() -> impl Strategy<Value = AccountEvent> {
                 })
             });
         let amounts = (amount(), amount(), amount(), select(ChangeType::ALL));
-        let posted = (amounts, boxed(), option::of(boxed()), carried()).prop_map(
+        let posted = (amounts, owned(), option::of(owned()), carried()).prop_map(
             move |(amounts, reason, reference, metadata)| {
                 let (previous_balance, new_balance, change_amount, change_type) = amounts;
                 let currency = posted.clone();
@@ -112,7 +115,7 @@ fn body() -> impl Strategy<Value = AccountEvent> {
                 })
             },
         );
-        let status = (select(AccountStatus::ALL), select(AccountStatus::ALL), boxed());
+        let status = (select(AccountStatus::ALL), select(AccountStatus::ALL), owned());
         let status = status.prop_map(|(previous_status, new_status, reason)| {
             AccountEvent::StatusChanged(StatusChanged { previous_status, new_status, reason })
         });

@@ -1,10 +1,15 @@
 //! What upstream can ask of an account.
 
+use std::sync::Arc;
+
 use super::{AccountStatus, AccountType};
 use crate::domain::money::RequestedAmount;
 
+/// A text of upstream that a command and its event share.
+pub type Text = Arc<str>;
+
 /// Free data of upstream: a compact JSON object, carried and never read.
-pub type Metadata = Box<str>;
+pub type Metadata = Text;
 
 /// One account command, well formed and not yet judged.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,7 +25,7 @@ pub enum AccountCommand {
         /// The status asked for.
         status: AccountStatus,
         /// Why, for people.
-        reason: Box<str>,
+        reason: Text,
     },
     /// Move the bounds of its balance.
     ChangeLimits {
@@ -58,9 +63,9 @@ pub struct Posting {
     /// Code of the currency.
     pub currency: Box<str>,
     /// Why, for people.
-    pub reason: Box<str>,
+    pub reason: Text,
     /// Upstream's own reference.
-    pub reference: Option<Box<str>>,
+    pub reference: Option<Text>,
     /// Free data.
     pub metadata: Option<Metadata>,
 }

@@ -1,6 +1,6 @@
 //! What can have happened to an account. Amounts stand at the scale of the account's currency.
 
-use super::command::Metadata;
+use super::command::{Metadata, Text};
 use super::{AccountStatus, AccountType, words};
 use crate::domain::money::{Amount, Currency};
 use std::fmt;
@@ -52,9 +52,9 @@ pub struct BalanceChanged {
     /// Always positive.
     pub change_amount: Amount,
     pub change_type: ChangeType,
-    pub reason: Box<str>,
+    pub reason: Text,
     pub currency: Currency,
-    pub reference: Option<Box<str>>,
+    pub reference: Option<Text>,
     pub metadata: Option<Metadata>,
 }
 
@@ -64,7 +64,7 @@ pub struct BalanceChanged {
 pub struct StatusChanged {
     pub previous_status: AccountStatus,
     pub new_status: AccountStatus,
-    pub reason: Box<str>,
+    pub reason: Text,
 }
 
 /// `AccountLimitsChanged`: all four, `None` for a bound that is not set.

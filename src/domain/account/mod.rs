@@ -8,7 +8,7 @@ mod state;
 #[cfg(test)]
 mod rules;
 
-pub use command::{AccountCommand, Change, CreateAccount, Metadata, Posting};
+pub use command::{AccountCommand, Change, CreateAccount, Metadata, Posting, Text};
 pub use event::{AccountCreated, AccountEvent, BalanceChanged, ChangeType, LimitsChanged, StatusChanged};
 pub use state::{Account, Opened};
 

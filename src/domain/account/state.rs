@@ -50,7 +50,7 @@ impl Account {
         remembered: Window,
         opened: Option<Opened>,
     ) -> Result<Self, Unfit> {
-        let newest = remembered.iter().next_back().map(|(_, _, at)| at);
+        let newest = remembered.iter().last().map(|(_, _, at)| at);
         if (version == Version::NONE) != opened.is_none() {
             return Err(Unfit::Contradiction("an account has events exactly when it is opened"));
         }

@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-use memchr::memchr;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::plain::Plain;
-use super::{Fault, shown};
+use super::{Fault, plain, shown};
 use crate::domain::ids::InvalidId;
 use crate::domain::money::RequestedAmount;
 
@@ -21,20 +19,23 @@ pub enum Unknown {
     Refused,
 }
 
-/// Calls `each` with every member of a JSON object, the value as the text that was sent.
+/// Takes in every member of a JSON object with `each`, the value as the text that was sent. When the object turns out
+/// not to be what it seemed, all of it is taken in anew, from another copy of `blank`.
 ///
 /// # Errors
 /// What is no object, or no JSON.
-pub fn members<'a>(
+pub fn members<'a, T: Clone>(
     name: &'static str,
     object: &'a str,
-    mut each: impl FnMut(Cow<'a, str>, &'a str),
-) -> Result<(), Fault> {
-    if let Some(plain) = Plain::object(object) {
-        plain.members().for_each(|(key, value)| each(Cow::Borrowed(key), value));
-        return Ok(());
+    blank: T,
+    each: impl Fn(&mut T, Cow<'a, str>, &'a str),
+) -> Result<T, Fault> {
+    let mut taken = blank.clone();
+    if plain::object(object, |key, value| each(&mut taken, Cow::Borrowed(key), value)).is_some() {
+        return Ok(taken);
     }
-    parsed(name, object, each)
+    taken = blank;
+    parsed(name, object, |key, value| each(&mut taken, key, value)).map(|()| taken)
 }
 
 fn parsed<'a>(name: &'static str, object: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Result<(), Fault> {
@@ -75,14 +76,9 @@ pub fn fields<'a, const N: usize>(
     names: [&'static str; N],
     unknown: Unknown,
 ) -> Result<[Field<'a>; N], Fault> {
-    let mut fields = names.map(|name| Field { name, sent: None });
-    let mut twice = None;
-    let mut strangers = Vec::new();
-    members(name, object, |key, value| match fields.iter_mut().find(|field| field.name == key) {
-        None => strangers.push(key),
-        Some(field) if field.sent.is_none() => field.sent = Some(value),
-        Some(field) => twice = Some(field.name),
-    })?;
+    let blank =
+        Taken { fields: names.map(|name| Field { name, sent: None }), due: 0, twice: None, strangers: Vec::new() };
+    let Taken { fields, twice, mut strangers, .. } = members(name, object, blank, Taken::take)?;
     if let Some(field) = twice {
         return Err(Fault::EqualKeys { object: name, field: field.to_owned() });
     }
@@ -98,14 +94,49 @@ pub fn fields<'a, const N: usize>(
     }
 }
 
+/// Fields as they come.
+#[derive(Clone)]
+struct Taken<'a, const N: usize> {
+    fields: [Field<'a>; N],
+    /// The one that comes next when all come in the order of their names, as they mostly do.
+    due: usize,
+    twice: Option<&'static str>,
+    strangers: Vec<Cow<'a, str>>,
+}
+
+impl<'a, const N: usize> Taken<'a, N> {
+    #[inline]
+    fn take(&mut self, key: Cow<'a, str>, value: &'a str) {
+        let is_named = |field: &Field<'_>| field.name == key;
+        let place = if self.fields.get(self.due).is_some_and(is_named) {
+            self.due
+        } else {
+            match self.fields.iter().position(is_named) {
+                Some(place) => place,
+                None => return self.strangers.push(key),
+            }
+        };
+        self.due = place + 1;
+        let field = &mut self.fields[place];
+        if field.sent.replace(value).is_some() {
+            self.twice = Some(field.name);
+        }
+    }
+}
+
 /// The text of a JSON string, without its escapes; `None` for any other value.
 pub fn string(sent: &str) -> Option<Cow<'_, str>> {
     let inner = sent.strip_prefix('"')?.strip_suffix('"')?;
-    if memchr(b'\\', inner.as_bytes()).is_some() {
+    if has_escape(inner.as_bytes()) {
         serde_json::from_str(sent).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
     }
+}
+
+/// Most strings are short: looking at all of one without stopping is fastest.
+fn has_escape(text: &[u8]) -> bool {
+    text.chunks(128).any(|piece| piece.iter().fold(false, |found, byte| found | (*byte == b'\\')))
 }
 
 /// One field of an object: absent, null, or a value as it was sent.
@@ -159,10 +190,10 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// Absent or anything else.
-    pub fn text(self, longest: usize) -> Result<Box<str>, Fault> {
+    pub fn text<T: for<'t> From<&'t str>>(self, longest: usize) -> Result<T, Fault> {
         string(self.required()?)
             .filter(|text| !text.is_empty() && (text.len() <= longest || text.chars().nth(longest).is_none()))
-            .map(Box::from)
+            .map(|text| T::from(&text))
             .ok_or_else(|| self.must_be(format_args!("a string of 1 to {longest} characters")))
     }
 
@@ -227,16 +258,13 @@ mod tests {
 
     type Members<'a> = Vec<(String, &'a str)>;
 
-    fn collected<'a>(
-        take: impl FnOnce(&mut dyn FnMut(Cow<'a, str>, &'a str)) -> Result<(), Fault>,
-    ) -> Option<Members<'a>> {
-        let mut found = Vec::new();
-        take(&mut |key, value| found.push((key.into_owned(), value))).ok().map(|()| found)
-    }
-
     fn agree(text: &str) {
-        let shortcut = collected(|each| members("sample", text, each));
-        assert_eq!(shortcut, collected(|each| parsed("sample", text, each)), "{text}");
+        let mut found: Members<'_> = Vec::new();
+        let by_parser = parsed("sample", text, |key, value| found.push((key.into_owned(), value))).ok();
+        let shortcut = members("sample", text, Vec::new(), |found: &mut Members<'_>, key, value| {
+            found.push((key.into_owned(), value));
+        });
+        assert_eq!(shortcut.ok(), by_parser.map(|()| found), "{text}");
     }
 
     proptest! {
