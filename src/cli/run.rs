@@ -19,6 +19,7 @@ use crate::log::kafka::{Fault, KafkaLog};
 use crate::log::{Lane, Offset, PerLane};
 use crate::metrics::Metrics;
 use crate::partition::Kill;
+use crate::snapshots::Shelves;
 use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
@@ -84,6 +85,7 @@ fn accepted_offsets(args: &Args, config: &Config) -> Result<BTreeMap<u32, PerLan
 async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (metrics, health) = (Metrics::new(), Health::new());
+    let shelves = setup::shelves(config, &metrics)?;
     let listener = TcpListener::bind(config.http.listen).await.map_err(|error| {
         Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
     })?;
@@ -98,7 +100,10 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
     let served = actix::spawn(http::serve(listener, routes, ended(stopped)));
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
-            Ok(()) => engine(config, accepted, metrics, health, (requests, inbox), &mut signals).await,
+            Ok(()) => {
+                let parts = (metrics, health, shelves);
+                engine(config, accepted, parts, (requests, inbox), &mut signals).await
+            },
             Err(failure) => Err(failure),
         },
         () = signals.next() => Ok(()),
@@ -172,15 +177,15 @@ fn refusal(faults: &[Fault]) -> String {
 async fn engine(
     config: &Config,
     accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
-    metrics: Arc<Metrics>,
-    health: Health,
+    (metrics, health, shelves): (Arc<Metrics>, Health, Option<Arc<dyn Shelves>>),
     (requests, inbox): (mpsc::Sender<Request<Account>>, mpsc::Receiver<Request<Account>>),
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let log = KafkaLog::new(setup::kafka_settings(config), ACCOUNTS)?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = setup::partition_settings(config, ACCOUNTS);
-    let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads);
+    let mut settings = setup::partition_settings(config, ACCOUNTS);
+    settings.keep = setup::keep(config);
+    let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads).with_shelves(shelves);
     let mut running = actix::spawn(engine.run(inbox));
     let ended = tokio::select! {
         ended = &mut running => ended,

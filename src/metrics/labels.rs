@@ -97,6 +97,8 @@ closed_set! {
         Contradicted = "contradicted",
         /// Some are missing.
         Incomplete = "incomplete",
+        /// The database that held them failed.
+        Store = "store",
     }
 }
 

@@ -62,6 +62,7 @@ impl Metrics {
             dead_letters: PerLabel::new(|reason| families::DEAD_LETTERS.with(recorder, [reason])),
             producer_fenced: families::PRODUCER_FENCED.with(recorder, []),
             snapshot_writes: families::SNAPSHOT_WRITES.with(recorder, []),
+            snapshots_discarded: PerLabel::new(|reason| families::SNAPSHOTS_DISCARDED.with(recorder, [reason])),
             snapshot_failures: families::SNAPSHOT_FAILURES.with(recorder, []),
             backpressure: PerLabel::new(|queue| families::BACKPRESSURE.with(recorder, [queue])),
         }
@@ -78,7 +79,6 @@ impl Metrics {
             recovery_replayed_events: families::RECOVERY_REPLAYED_EVENTS.with(recorder, [aggregate]),
             misrouted_commands: families::MISROUTED_COMMANDS.with(recorder, [aggregate]),
             passivations: families::PASSIVATIONS.with(recorder, [aggregate]),
-            snapshots_discarded: PerLabel::new(|reason| families::SNAPSHOTS_DISCARDED.with(recorder, [reason])),
         }
     }
 
@@ -141,6 +141,8 @@ pub struct EngineMetrics {
     pub snapshot_writes: Counter,
     /// Times a store of snapshots did not do what it was asked for.
     pub snapshot_failures: Counter,
+    /// Snapshots of a partition, or of all, that were not used.
+    pub snapshots_discarded: PerLabel<DiscardReason, Counter>,
     /// Time spent waiting on a full queue.
     pub backpressure: PerLabel<Queue, Seconds>,
 }
@@ -162,8 +164,6 @@ pub struct AggregateMetrics {
     pub misrouted_commands: Counter,
     /// Aggregates that left memory.
     pub passivations: Counter,
-    /// Snapshots of a partition, or one of them, that were not used.
-    pub snapshots_discarded: PerLabel<DiscardReason, Counter>,
 }
 
 /// Names that the series of a partition carry.

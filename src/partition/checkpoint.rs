@@ -10,30 +10,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::held;
-use crate::log::{Offset, PerLane};
+use crate::log::{Lane, Offset, PerLane};
+use crate::wire::snapshot::LastEvent;
 
 /// Tells the values of the snapshots topic that belong together from those of earlier times; counts up whenever all
 /// values are written anew.
 pub type Generation = u64;
-
-/// An event of the log, remembered to tell its log from another one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LastEvent {
-    /// Where it lies.
-    pub offset: Offset,
-    /// Of its key and value.
-    pub crc32: u32,
-}
-
-impl LastEvent {
-    /// The event of these bytes.
-    pub fn of(offset: Offset, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(key.unwrap_or_default());
-        crc.update(value.unwrap_or_default());
-        LastEvent { offset, crc32: crc.finalize() }
-    }
-}
 
 /// What is known of the committed events below an offset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,7 +44,7 @@ pub struct Added {
 impl Added {
     /// Adds what more was decided for the same commit.
     pub fn add(&mut self, more: Added) {
-        for lane in crate::log::Lane::ALL {
+        for lane in Lane::ALL {
             held::note(&mut self.sources, more.sources.of(lane).map(|offset| (lane, offset)));
         }
         self.aggregates += more.aggregates;
@@ -138,7 +120,7 @@ impl Checkpoints {
     pub fn committed(&mut self, added: Added, last_event: Option<LastEvent>) {
         self.unplaced.add(added);
         self.since_begin += added.accepted;
-        for lane in crate::log::Lane::ALL {
+        for lane in Lane::ALL {
             held::note(&mut self.standing.sources, added.sources.of(lane).map(|offset| (lane, offset)));
         }
         if let Some(last_event) = last_event {

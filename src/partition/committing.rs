@@ -8,13 +8,13 @@ use actix::{ActorFutureExt, AsyncContext, Context};
 use tokio::time::Instant;
 
 use super::batch::Batch;
-use super::checkpoint::LastEvent;
 use super::keeping::Slice;
 use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
 use crate::log::{Commit, Error, Offset};
 use crate::wire::Wire;
+use crate::wire::snapshot::LastEvent;
 
 /// How often a partition looks at its idle positions and its lag.
 pub(super) const TICK: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 
 use super::Settings;
-use super::checkpoint::{LastEvent, Standing};
+use super::checkpoint::Standing;
 use super::held::{self, Held};
 use super::images;
 use super::lifecycle::{End, Halt};
@@ -18,6 +18,7 @@ use crate::domain::ids::{AggregateId, Version};
 use crate::log::{self, Chunk, Offset, Partition, Record};
 use crate::metrics::DiscardReason;
 use crate::snapshots::{self, Key, Shelf};
+use crate::wire::snapshot::LastEvent;
 use crate::wire::{self, StoredEvent, Wire};
 
 /// What a partition is built from.

@@ -1,7 +1,7 @@
 //! Between what a partition holds and the bytes that are kept of it.
 
 use super::Settings;
-use super::checkpoint::{Generation, LastEvent, Standing};
+use super::checkpoint::{Generation, Standing};
 use super::held::Held;
 use super::trust::Position;
 use crate::domain::ids::AggregateId;
@@ -64,7 +64,7 @@ pub fn write_position<A: Wire>(position: &Position) -> Vec<u8> {
         covered: standing.covered,
         sources: sources(standing.sources),
         aggregates: standing.aggregates,
-        last_event: standing.last_event.map(|LastEvent { offset, crc32 }| snapshot::LastEvent { offset, crc32 }),
+        last_event: standing.last_event,
         conditions: *conditions,
         identity: identity.clone(),
         generation: *generation,
@@ -79,9 +79,8 @@ pub fn write_position<A: Wire>(position: &Position) -> Vec<u8> {
 /// Bytes that are none, or not for this engine.
 pub fn read_position<A: Wire>(bytes: &[u8]) -> Result<Position, Unreadable> {
     let found = snapshot::decode_position::<A>(bytes)?;
-    let last_event = found.last_event.map(|event| LastEvent { offset: event.offset, crc32: event.crc32 });
     let (covered, sources, aggregates) = (found.covered, lanes(found.sources), found.aggregates);
-    let standing = Standing { covered, sources, aggregates, last_event };
+    let standing = Standing { covered, sources, aggregates, last_event: found.last_event };
     Ok(Position { standing, conditions: found.conditions, identity: found.identity, generation: found.generation })
 }
 

@@ -73,7 +73,7 @@ impl<A: Wire> Supervisor<A> {
     /// without.
     pub(super) fn fail(&mut self, failure: Failure, context: &mut Context<Self>) {
         let Failure::Distrust(reason, text) = failure else { return self.close(failure.into_end(), context) };
-        self.metrics.aggregate.snapshots_discarded.of(reason).increment(1);
+        self.metrics.engine.snapshots_discarded.of(reason).increment(1);
         let cleared = self.keeping.as_ref().and_then(|keeping| keeping.shelf()).map(|shelf| shelf.clear());
         self.close_after(cleared, End::Distrusted(text), context);
     }

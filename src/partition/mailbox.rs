@@ -35,7 +35,7 @@ impl<A: Wire> Actor for Supervisor<A> {
             shelf: self.shelf.clone(),
             accepted: self.accepted,
             arrived: wake(context),
-            metrics: self.metrics.aggregate.clone(),
+            metrics: self.metrics.engine.clone(),
         };
         context.spawn(wrap_future(recover::<A>(takeover)).map(|recovered, actor: &mut Self, context| {
             actor.recovered(recovered, context);

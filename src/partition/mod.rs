@@ -45,7 +45,7 @@ use crate::domain::ids::Timestamp;
 use crate::log::{Lane, PerLane, Spec};
 use crate::wire::snapshot::Conditions;
 
-pub use checkpoint::{Generation, LastEvent, Pace, Standing};
+pub use checkpoint::{Generation, Pace, Standing};
 pub use clerk::{DEAD_LETTERS, REPLIES};
 pub use held::Held;
 pub use inspect::{Inspect, Inspection};

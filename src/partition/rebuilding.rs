@@ -15,7 +15,7 @@ use super::lifecycle::End;
 use super::trust::{self, Position, Present};
 use crate::domain::ids::AggregateId;
 use crate::log::{Offset, Record};
-use crate::metrics::{AggregateMetrics, DiscardReason};
+use crate::metrics::{DiscardReason, EngineMetrics};
 use crate::snapshots::{BATCH, Key};
 use crate::wire::Wire;
 
@@ -39,7 +39,7 @@ pub struct Rebuilt<A> {
 pub async fn rebuild<A: Wire>(
     ground: &Ground<'_>,
     bounds: Range<Offset>,
-    metrics: &AggregateMetrics,
+    metrics: &EngineMetrics,
 ) -> Result<Rebuilt<A>, End> {
     let topic = ground.settings.keep.topic;
     let identity = if topic || ground.shelf.is_some() { ground.log.identity().await? } else { String::new() };
@@ -74,7 +74,7 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    fn discard(&self, what: &str, failure: Failure, metrics: &AggregateMetrics) -> Result<(), End> {
+    fn discard(&self, what: &str, failure: Failure, metrics: &EngineMetrics) -> Result<(), End> {
         match failure {
             Failure::End(end) => Err(end),
             Failure::Distrust(reason, text) => {

@@ -9,7 +9,7 @@ use super::guard::{Evidence, starting_offset};
 use super::lifecycle::{End, Halt};
 use super::rebuilding::{Rebuilt, rebuild};
 use crate::log::{Commit, Drafts, Error, Input, Intake, Lane, Offset, Partition, PerLane, Signal};
-use crate::metrics::AggregateMetrics;
+use crate::metrics::EngineMetrics;
 use crate::snapshots::Shelf;
 use crate::wire::Wire;
 
@@ -36,7 +36,7 @@ pub struct Takeover {
     /// Called when records wait.
     pub arrived: Signal,
     /// Where it is counted what is not used.
-    pub metrics: AggregateMetrics,
+    pub metrics: EngineMetrics,
 }
 
 /// Takes a partition over. Each step shuts out or waits out what could change the answer of the next:

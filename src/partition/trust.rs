@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::Settings;
-use super::checkpoint::{Generation, LastEvent, Standing};
+use super::checkpoint::{Generation, Standing};
 use crate::log::{Offset, Record};
 use crate::metrics::DiscardReason;
-use crate::wire::snapshot::Conditions;
+use crate::wire::snapshot::{Conditions, LastEvent};
 
 /// A position as it was stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
