@@ -278,7 +278,6 @@ impl<A: Wire> Engine<A> {
                 }
                 if stage == Stage::Running {
                     owned.running_since = Some(Instant::now());
-                    self.accepted.remove(&incarnation.partition);
                 }
                 Ok(())
             }

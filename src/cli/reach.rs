@@ -43,7 +43,9 @@ impl Reach {
     /// There is none in the directory.
     pub fn must_exist(&self) -> Result<(), Failure> {
         match &self.dir {
-            Some(dir) if !dir.is_dir() => Err(Failure::not_found(format!("there is no directory {}", dir.display()))),
+            Some(dir) if !Embedded::is_in(dir) => {
+                Err(Failure::not_found(format!("there is no embedded log in {}", dir.display())))
+            }
             _ => Ok(()),
         }
     }

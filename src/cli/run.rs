@@ -16,7 +16,7 @@ use crate::domain::account::Account;
 use crate::engine::{self, ACCOUNTS, Engine, Request};
 use crate::http::{self, Health, Killer, Routes, Tokens};
 use crate::log::kafka::{Fault, KafkaLog};
-use crate::log::{Lane, Offset, PerLane};
+use crate::log::{self, Lane, Offset, PerLane};
 use crate::metrics::Metrics;
 use crate::partition::Kill;
 use crate::snapshots::Shelves;
@@ -24,6 +24,9 @@ use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take once everything else has ended; who sends half of one is not waited for.
+const HTTP_FAREWELL: Duration = Duration::from_secs(3);
 
 /// `run`
 #[derive(clap::Args, Debug)]
@@ -109,8 +112,11 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
         () = signals.next() => Ok(()),
     };
     drop(stop);
-    if let Ok(Err(error)) = served.await {
-        tracing::warn!(%error, "the http listener broke");
+    tokio::select! {
+        closed = tokio::time::timeout(HTTP_FAREWELL, served) => if let Ok(Ok(Err(error))) = closed {
+            tracing::warn!(%error, "the http listener broke");
+        },
+        () = signals.next() => {}
     }
     worked
 }
@@ -149,6 +155,8 @@ async fn topics_ready(config: &Config, health: &Health) -> Result<(), Failure> {
                 Some(topics) => format!("topics {topics} are missing; create them with `billing-engine topics ensure`"),
                 None => return Err(Failure::refused(refusal(&faults))),
             },
+            // What the client itself refuses, before any broker is asked.
+            Err(error @ log::Error::Refused { .. }) => return Err(Failure::refused(error.to_string())),
             Err(error) => format!("no answer of the brokers at {brokers}: {error}"),
         };
         tracing::warn!(need, retry_in = ?backoff, "waiting");

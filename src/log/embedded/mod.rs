@@ -68,6 +68,11 @@ impl Embedded {
         Ok(Embedded { core: Arc::new(Core { store, bells, writer, readers }), lane_capacity: LANE_CAPACITY })
     }
 
+    /// True when there is a log in `dir`.
+    pub fn is_in(dir: &Path) -> bool {
+        directory::has_database(dir)
+    }
+
     /// Lets `bytes` wait in each lane of the groups that are asked for from now on, before its reader pauses.
     #[must_use]
     pub fn with_lane_capacity(mut self, bytes: usize) -> Embedded {
