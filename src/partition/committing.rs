@@ -30,6 +30,8 @@ pub(super) struct Committing {
     batch: Batch,
     /// Aggregates as of its end, to be saved once it took effect.
     slice: Option<Slice>,
+    /// It gives the topic a page of what it lacked.
+    has_page: bool,
     since: Instant,
 }
 
@@ -38,10 +40,11 @@ impl<A: Wire> Supervisor<A> {
         let next = self.batch.next_offsets();
         let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
         let mut records = self.desk.round.borrow_mut().take_drafts();
-        let (snapshots, partition) = (self.settings.spec.snapshots, self.log.number());
-        let slice = self.keeping.as_mut().and_then(|keeping| keeping.add_to(&mut records, snapshots, partition));
+        let place = (self.settings.spec.snapshots, self.log.number());
+        let kept = self.keeping.as_mut().map(|keeping| keeping.add_to(&mut records, place));
+        let (slice, has_page) = kept.unwrap_or_default();
         let commit = Arc::new(Commit { next_offsets: next, records });
-        self.send_commit(Committing { commit, batch, slice, since: Instant::now() }, context);
+        self.send_commit(Committing { commit, batch, slice, has_page, since: Instant::now() }, context);
     }
 
     fn send_commit(&mut self, committing: Committing, context: &mut Context<Self>) {
@@ -64,6 +67,9 @@ impl<A: Wire> Supervisor<A> {
                 );
                 if let Some(commit) = Arc::into_inner(committing.commit) {
                     self.desk.round.borrow_mut().recycle(commit.records);
+                }
+                if committing.has_page {
+                    self.filled();
                 }
                 if let Some(slice) = committing.slice {
                     self.save(slice, context);

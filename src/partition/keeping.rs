@@ -14,12 +14,13 @@ use super::checkpoint::{Checkpoints, Generation, Pace};
 use super::images;
 use super::lifecycle::{End, Stage};
 use super::mailbox::wake;
+use super::mirroring::{self, Mirror, Waiting};
 use super::rebuilding::Rebuilt;
 use super::routes::Epoch;
 use super::supervisor::{Supervisor, Work};
 use super::trust::Position;
 use crate::domain::ids::AggregateId;
-use crate::log::Drafts;
+use crate::log::{Drafts, Topic};
 use crate::snapshots::{Error, Key, Shelf};
 use crate::wire::Wire;
 
@@ -33,14 +34,13 @@ pub(super) struct Keeping {
     pub(super) checkpoints: Checkpoints,
     shelf: Option<Arc<dyn Shelf>>,
     identity: String,
-    /// Of the topic, while everything that is saved goes there too.
-    generation: Option<Generation>,
+    /// What of it is in the topic too.
+    pub(super) mirror: Mirror,
+    pub(super) waiting: Waiting,
     /// Serialised, to be saved once the batch of that time took effect.
     slice: Option<Slice>,
-    /// A position to be written to the topic.
-    position: Option<Vec<u8>>,
     /// The shelf has something to answer.
-    is_saving: bool,
+    pub(super) is_saving: bool,
     /// It failed: nothing is asked of it before.
     pause_until: Option<Instant>,
     /// Something changed that may let somebody leave.
@@ -53,15 +53,22 @@ pub(super) struct Slice {
     images: Vec<(u32, AggregateId, Vec<u8>)>,
 }
 
+impl Slice {
+    /// The aggregates and their bytes.
+    pub(super) fn images(&self) -> impl Iterator<Item = (&AggregateId, &[u8])> {
+        self.images.iter().map(|(_, id, image)| (id, image.as_slice()))
+    }
+}
+
 impl Keeping {
     pub(super) fn new<A>(pace: Pace, shelf: Option<Arc<dyn Shelf>>, rebuilt: &Rebuilt<A>) -> Self {
         Keeping {
             checkpoints: Checkpoints::new(pace, rebuilt.fold.standing, rebuilt.settled, rebuilt.fold.events),
             shelf,
             identity: rebuilt.identity.clone(),
-            generation: rebuilt.generation,
+            mirror: rebuilt.mirror.clone(),
+            waiting: Waiting::default(),
             slice: None,
-            position: None,
             is_saving: false,
             pause_until: None,
             may_passivate: true,
@@ -79,21 +86,18 @@ impl Keeping {
 
     /// True when something waits that only a commit can make true.
     pub(super) fn needs_commit(&self) -> bool {
-        self.generation.is_some() && (self.slice.is_some() || self.position.is_some())
+        self.mirror.generation().is_some() && (self.slice.is_some() || !self.waiting.is_empty())
     }
 
-    /// Adds what waits to a commit that is about to begin.
-    pub(super) fn add_to(&mut self, records: &mut Drafts, topic: crate::log::Topic, partition: u32) -> Option<Slice> {
+    /// Adds what waits to a commit that is about to begin. Answers what is to be saved once it took effect, and whether
+    /// a page of the shelf is in it.
+    pub(super) fn add_to(&mut self, records: &mut Drafts, place: (Topic, u32)) -> (Option<Slice>, bool) {
         let slice = self.slice.take();
-        if let Some(generation) = self.generation {
-            for (_, id, image) in slice.iter().flat_map(|slice| &slice.images) {
-                images::draft(records, (topic, partition), generation, id.as_str().as_bytes(), image);
-            }
-            if let Some(position) = self.position.take() {
-                images::draft(records, (topic, partition), generation, images::POSITION, &position);
-            }
-        }
-        slice
+        let has_page = self
+            .mirror
+            .generation()
+            .is_some_and(|generation| mirroring::add_to(records, place, generation, slice.as_ref(), &mut self.waiting));
+        (slice, has_page)
     }
 }
 
@@ -101,13 +105,17 @@ impl<A: Wire> Supervisor<A> {
     /// Lets some aggregates write down what they are at the end of this batch. Nothing may be decided between that
     /// and the batch's commit. False when there is nothing to write down, or no place for it.
     pub(super) fn take_slice(&mut self, context: &mut Context<Self>) -> bool {
-        let leavers = self.unsaved_leavers();
         let Some(keeping) = self.keeping.as_mut().filter(|_| self.stage == Stage::Running) else { return false };
         if keeping.slice.is_some() || keeping.is_saving || keeping.is_paused() {
             return false;
         }
+        if self.fill(false, context) {
+            return false;
+        }
+        let leavers = self.unsaved_leavers();
+        let Some(keeping) = &mut self.keeping else { return false };
         if keeping.checkpoints.is_due() {
-            keeping.checkpoints.begin(keeping.generation);
+            keeping.checkpoints.begin(keeping.mirror.level());
         }
         let mut places: Vec<u32> = leavers.into_iter().filter(|place| self.routes.take_from_queue(*place)).collect();
         if let Some(under_way) = keeping.checkpoints.under_way() {
@@ -120,7 +128,9 @@ impl<A: Wire> Supervisor<A> {
             }
         }
         if places.is_empty() {
-            self.settle(context);
+            if !self.settle(context) {
+                self.fill(true, context);
+            }
             return false;
         }
         self.serialise(places, context);
@@ -231,35 +241,46 @@ impl<A: Wire> Supervisor<A> {
         }
     }
 
-    /// Settles the checkpoint under way, when all of it is saved.
-    fn settle(&mut self, context: &mut Context<Self>) {
-        let Some(keeping) = &mut self.keeping else { return };
-        let Some((standing, generation)) = keeping.checkpoints.complete() else { return };
+    /// Settles the checkpoint under way, when all of it is saved. True when the shelf is asked to.
+    fn settle(&mut self, context: &mut Context<Self>) -> bool {
+        let Some(keeping) = &mut self.keeping else { return false };
+        let Some((standing, generation)) = keeping.checkpoints.complete() else { return false };
         let position = Position::of(standing, generation, &self.settings, &keeping.identity);
         let position = images::write_position::<A>(&position);
         keeping.is_saving = true;
-        let Some(shelf) = &keeping.shelf else { return self.settled(position, Ok(()), context) };
+        let Some(shelf) = &keeping.shelf else {
+            self.settled(position, generation, Ok(()), context);
+            return true;
+        };
         let settling = wrap_future(shelf.settle(position.clone()));
         context.spawn(settling.map(move |answer, actor: &mut Self, context| {
-            actor.settled(position, answer, context);
+            actor.settled(position, generation, answer, context);
             actor.advance(context);
         }));
+        true
     }
 
-    fn settled(&mut self, position: Vec<u8>, answer: Result<(), Error>, context: &mut Context<Self>) {
+    fn settled(
+        &mut self,
+        position: Vec<u8>,
+        generation: Option<Generation>,
+        answer: Result<(), Error>,
+        context: &mut Context<Self>,
+    ) {
         let Some(keeping) = &mut self.keeping else { return };
         keeping.is_saving = false;
         match answer {
             Ok(()) => {
                 keeping.checkpoints.settle();
-                keeping.position = keeping.generation.map(|_| position);
+                // A topic that lacks something must not say that it reaches so far.
+                keeping.waiting.position = generation.map(|_| position);
             }
             Err(error) => self.shelf_failed(error, context),
         }
     }
 
     /// What is not saved stays in memory until it can be.
-    fn shelf_failed(&mut self, error: Error, context: &mut Context<Self>) {
+    pub(super) fn shelf_failed(&mut self, error: Error, context: &mut Context<Self>) {
         self.metrics.engine.snapshot_failures.increment(1);
         if !error.is_retriable() {
             return self.close(End::Snapshots(error), context);

@@ -25,6 +25,7 @@ pub mod lifecycle;
 mod loading;
 mod mailbox;
 mod measures;
+mod mirroring;
 mod passivation;
 pub mod placement;
 pub mod poison;

@@ -12,6 +12,7 @@ use super::folding::{Failure, Fold, Folded, Ground, Stretch, fold};
 use super::held::Held;
 use super::images::{self, POSITION};
 use super::lifecycle::End;
+use super::mirroring::Mirror;
 use super::trust::{self, Position, Present};
 use crate::domain::ids::AggregateId;
 use crate::log::{Offset, Record};
@@ -25,9 +26,8 @@ pub struct Rebuilt<A> {
     pub fold: Fold<A>,
     /// How far the shelf is settled; `None` when it is not.
     pub settled: Option<Offset>,
-    /// The generation of the snapshots topic that holds, or is still to be given from memory, all that is saved;
-    /// `None` when none does.
-    pub generation: Option<Generation>,
+    /// How much of it the snapshots topic holds, or is still to be given from memory.
+    pub mirror: Mirror,
     /// Which log this is.
     pub identity: String,
 }
@@ -63,8 +63,7 @@ pub async fn rebuild<A: Wire>(
             shelf.clear().await?;
         }
     }
-    let next_generation = topic.then(|| newest.unwrap_or(0) + 1);
-    here.read_log(next_generation).await.map_err(Failure::into_end)
+    here.read_log(newest).await.map_err(Failure::into_end)
 }
 
 struct Here<'a> {
@@ -102,21 +101,21 @@ impl Here<'_> {
         let Some(position) = shelf.position().await? else { return Ok(None) };
         let position = self.judged::<A>(&position)?;
         let tail = Fold { on_shelf: true, ..Fold::on(position.standing) };
-        self.fold_tail(tail, position.generation).await.map(Some)
+        let mirror = match position.generation.filter(|_| self.ground.settings.keep.topic) {
+            Some(generation) => Mirror::Level(generation),
+            None => self.filling(None),
+        };
+        self.fold_tail(tail, mirror).await.map(Some)
     }
 
     /// Folds what lies behind the position on top of it.
-    async fn fold_tail<A: Wire>(
-        &self,
-        mut tail: Fold<A>,
-        generation: Option<Generation>,
-    ) -> Result<Rebuilt<A>, Failure> {
+    async fn fold_tail<A: Wire>(&self, mut tail: Fold<A>, mirror: Mirror) -> Result<Rebuilt<A>, Failure> {
         let settled = tail.standing.covered;
         let stretch = Stretch { range: settled..self.bounds.end, remembered: tail.standing.last_event, wanted: None };
         fold(self.ground, &mut tail, stretch, async |_, _| Ok(())).await?;
         tail.standing.covered = self.bounds.end;
         let settled = self.ground.shelf.map(|_| settled);
-        Ok(Rebuilt { fold: tail, settled, generation, identity: self.identity.clone() })
+        Ok(Rebuilt { fold: tail, settled, mirror, identity: self.identity.clone() })
     }
 
     /// Restores what the topic holds: onto the shelf, or into memory where there is none. `newest` becomes the newest
@@ -155,12 +154,12 @@ impl Here<'_> {
         for (id, held) in restored.held {
             tail.build_on(id, held);
         }
-        self.fold_tail(tail, *newest).await.map(Some)
+        self.fold_tail(tail, newest.map_or(Mirror::Off, Mirror::Level)).await.map(Some)
     }
 
     /// Folds everything there is. With a shelf no more is kept in memory than may be resident. As long as nothing has
-    /// left memory, all of it is given to the next generation of the topic.
-    async fn read_log<A: Wire>(&self, generation: Option<Generation>) -> Result<Rebuilt<A>, Failure> {
+    /// left memory, all of it is given to the topic as a generation of its own, newer than the `newest` there.
+    async fn read_log<A: Wire>(&self, newest: Option<Generation>) -> Result<Rebuilt<A>, Failure> {
         let mut all = Fold::on(Standing { covered: self.bounds.start, ..Standing::default() });
         let stretch = Stretch { range: self.bounds.clone(), remembered: None, wanted: None };
         let mut settled = None;
@@ -174,12 +173,21 @@ impl Here<'_> {
         })
         .await?;
         all.standing.covered = self.bounds.end;
-        Ok(Rebuilt {
-            fold: all,
-            settled,
-            generation: generation.filter(|_| settled.is_none()),
-            identity: self.identity.clone(),
-        })
+        let mirror = match self.filling(newest) {
+            Mirror::Filling(generation, _) if settled.is_none() => Mirror::Level(generation),
+            mirror => mirror,
+        };
+        Ok(Rebuilt { fold: all, settled, mirror, identity: self.identity.clone() })
+    }
+
+    /// A topic that holds nothing yet of what is saved. Its generation is newer than any that was written in earlier
+    /// times of this log, because the log has grown since.
+    fn filling(&self, newest: Option<Generation>) -> Mirror {
+        if !self.ground.settings.keep.topic {
+            return Mirror::Off;
+        }
+        let grown = u64::try_from(self.bounds.end).unwrap_or(0) + 1;
+        Mirror::Filling(grown.max(newest.map_or(0, |newest| newest + 1)), None)
     }
 
     /// Saves what is in memory and lets it go. All that was folded so far is on the shelf then, so that is settled too.

@@ -1,6 +1,6 @@
 //! Two nodes, a coordinator that gives them partitions, and everything that happens to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub struct Cluster {
     places: Vec<Place>,
     lives: Life,
     machines: Vec<Machine>,
+    /// Who was started with an accepted offset of which partition, which stands as long as it lives.
+    accepting: BTreeSet<(Life, u32)>,
     kills: Vec<(u64, oneshot::Receiver<AggregateId>)>,
 }
 
@@ -77,7 +79,18 @@ impl Cluster {
         let owners = Owners::default();
         let machine = || Machine { disk: Disk::default(), crashed: false, last: None };
         let machines = (0..3).map(|_| machine()).collect();
-        Cluster { world, setup, dice, traffic, owners, places, lives: 0, machines, kills: Vec::new() }
+        Cluster {
+            world,
+            setup,
+            dice,
+            traffic,
+            owners,
+            places,
+            lives: 0,
+            machines,
+            accepting: BTreeSet::new(),
+            kills: Vec::new(),
+        }
     }
 
     /// Upstream writes, and everything goes wrong that can.
@@ -332,6 +345,7 @@ impl Cluster {
         self.world.state().weather.set_calm(true);
         self.world.send_away(Duration::ZERO);
         if let Some((partition, life)) = self.any_owned()
+            && !self.accepting.contains(&(life, partition))
             && let Some((lane, source)) = self.known_source(partition)
             && self.revoke(life, vec![partition], false).await
             && let Some(before) = self.committed(partition, lane)
@@ -386,6 +400,7 @@ impl Cluster {
         let mut offsets = PerLane::default();
         *offsets.of_mut(lane) = Some(before);
         let node = self.start(Accepted::from([(partition, offsets)]));
+        self.accepting.insert((node.life, partition));
         self.assign(partition, node.life);
         let world = self.world.clone();
         let gone_on = wait(|| *world.state().broker.committed(partition).of(lane) >= Some(before) && node.is_ready());

@@ -99,6 +99,9 @@ impl Disk {
     }
 }
 
+/// Values with their keys.
+type Values = Vec<(Key, Vec<u8>)>;
+
 /// One thing that is asked of the store.
 enum Request {
     Position(oneshot::Sender<Result<Option<Vec<u8>>, Error>>),
@@ -106,6 +109,7 @@ enum Request {
     Save(Vec<(Key, Vec<u8>)>, oneshot::Sender<Result<(), Error>>),
     Settle(Vec<u8>, oneshot::Sender<Result<(), Error>>),
     Clear(oneshot::Sender<Result<(), Error>>),
+    Page(Option<Key>, usize, oneshot::Sender<Result<Values, Error>>),
 }
 
 /// The store of one life of one node.
@@ -173,8 +177,8 @@ impl Shelf for Handle {
         self.ask(Request::Clear)
     }
 
-    fn page(&self, _: Option<Key>, _: usize) -> Answer<Vec<(Key, Vec<u8>)>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn page(&self, after: Option<Key>, most: usize) -> Answer<Vec<(Key, Vec<u8>)>> {
+        self.ask(|answer| Request::Page(after, most.min(BATCH), answer))
     }
 }
 
@@ -210,6 +214,14 @@ impl Worker {
             Request::Settle(position, answer) => {
                 let settle = |kept: &mut Kept| kept.position = Some(position);
                 answer.send(self.step(partition, opened, Step::Settle, settle).await?).ok();
+            }
+            Request::Page(after, most, answer) => {
+                let behind = |(key, _): &(&Key, &Vec<u8>)| after.as_ref().is_none_or(|after| *key > after);
+                let page = |kept: &mut Kept| {
+                    let values = kept.values.iter().filter(behind).take(most);
+                    values.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+                };
+                answer.send(self.step(partition, opened, Step::Page, page).await?).ok();
             }
             Request::Clear(answer) => {
                 let forget = |kept: &mut Kept| kept.position = None;

@@ -27,10 +27,11 @@ pub enum Step {
     Save,
     Settle,
     Clear,
+    Page,
 }
 
 impl Step {
-    const ALL: [Step; 15] = [
+    const ALL: [Step; 16] = [
         Step::Fence,
         Step::Inputs,
         Step::Bounds,
@@ -46,6 +47,7 @@ impl Step {
         Step::Save,
         Step::Settle,
         Step::Clear,
+        Step::Page,
     ];
 }
 
@@ -192,7 +194,8 @@ impl Weather {
         let (crash, aborted, unknown) = (rate(&[0.0, 0.001, 0.004]), rate(&[0.0, 0.05, 0.3]), rate(&[0.0, 0.03, 0.15]));
         let slow = rate(&[0.0, 0.02, 0.1]);
         let (bad_disk, lost) = (rate(&[0.0, 0.02, 0.2]), rate(&[0.0, 0.0, 0.1]));
-        let reprieves = dice.random_range(0..12);
+        // Some steps are taken seldom.
+        let reprieves = dice.random_range(0..12) % if step == Step::Page { 2 } else { 12 };
         Weather { dice, calm: false, crash, doomed: (step, when), reprieves, aborted, unknown, slow, bad_disk, lost }
     }
 

@@ -70,6 +70,8 @@ impl Node {
         settings.message_bytes = MESSAGE_BYTES;
         settings.event_bytes = EVENT_BYTES;
         settings.keep = setup.keep;
+        // Not every node is set up alike.
+        settings.keep.topic &= !world.state().weather.one_in(3);
         let health = Health::new();
         let shelves = setup.disks.then(|| Arc::new(Store::open(world.clone(), life, disk)) as Arc<dyn Shelves>);
         let engine = Engine::<Fragile>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), 0)
