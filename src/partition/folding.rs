@@ -209,9 +209,9 @@ pub async fn fold<A: Wire>(
     let Stretch { range, mut remembered, wanted } = stretch;
     let start = remembered.map_or(range.start, |event| event.offset);
     let mut chunks = ground.log.replay(start..range.end);
-    let is_wanted = |record: &Record<'_>| {
-        wanted.is_none_or(|wanted| wanted.iter().any(|id| record.key == Some(id.as_str().as_bytes())))
-    };
+    let wanted: Option<HashSet<&[u8]>> = wanted.map(|wanted| wanted.iter().map(|id| id.as_str().as_bytes()).collect());
+    let is_wanted =
+        |record: &Record<'_>| wanted.as_ref().is_none_or(|wanted| record.key.is_some_and(|key| wanted.contains(key)));
     while let Some(chunk) = chunks.recv().await {
         let chunk = chunk?;
         let mut first = 0;

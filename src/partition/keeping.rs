@@ -26,6 +26,8 @@ use crate::wire::Wire;
 
 /// Most aggregates of a checkpoint that one batch takes along: what that costs nobody notices.
 const SLICE: usize = 200;
+/// Bytes that a slice takes along, more or less: as much as a commit writes without being late.
+const SLICE_BYTES: usize = 4 << 20;
 /// Pause after a shelf failed.
 pub(super) const SHELF_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -41,6 +43,8 @@ pub(super) struct Keeping {
     slice: Option<Slice>,
     /// The shelf has something to answer.
     pub(super) is_saving: bool,
+    /// Bytes that an aggregate took in the last slice.
+    image_bytes: usize,
     /// It failed: nothing is asked of it before.
     pause_until: Option<Instant>,
     /// Something changed that may let somebody leave.
@@ -70,6 +74,7 @@ impl Keeping {
             waiting: Waiting::default(),
             slice: None,
             is_saving: false,
+            image_bytes: SLICE_BYTES / SLICE,
             pause_until: None,
             may_passivate: true,
         }
@@ -117,9 +122,11 @@ impl<A: Wire> Supervisor<A> {
         if keeping.checkpoints.is_due() {
             keeping.checkpoints.begin(keeping.mirror.level());
         }
-        let mut places: Vec<u32> = leavers.into_iter().filter(|place| self.routes.take_from_queue(*place)).collect();
+        let most = (SLICE_BYTES / keeping.image_bytes.max(1)).max(1);
+        let leavers = leavers.into_iter().take(most);
+        let mut places: Vec<u32> = leavers.filter(|place| self.routes.take_from_queue(*place)).collect();
         if let Some(under_way) = keeping.checkpoints.under_way() {
-            while places.len() < SLICE
+            while places.len() < SLICE.min(most)
                 && let Some(place) = under_way.due.pop_front()
             {
                 if self.routes.take_from_queue(place) {
@@ -167,6 +174,7 @@ impl<A: Wire> Supervisor<A> {
         let images: Vec<_> = named.collect();
         let Some(keeping) = &mut self.keeping else { return };
         if !images.is_empty() {
+            keeping.image_bytes = images.iter().map(|(_, _, image)| image.len()).sum::<usize>() / images.len();
             keeping.slice = Some(Slice { as_of: self.epoch, images });
         }
         self.epoch += 1;

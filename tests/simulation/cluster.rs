@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::disks::Disk;
+use crate::disks::{Disk, Machines};
 use crate::faults::Fault;
 use crate::log::NodeLog;
 use crate::node::{Accepted, Node, Setup};
@@ -37,18 +37,10 @@ pub struct Cluster {
     owners: Owners,
     places: Vec<Place>,
     lives: Life,
-    machines: Vec<Machine>,
+    machines: Machines,
     /// Who was started with an accepted offset of which partition, which stands as long as it lives.
     accepting: BTreeSet<(Life, u32)>,
     kills: Vec<(u64, oneshot::Receiver<AggregateId>)>,
-}
-
-/// What nodes run on, one at a time.
-struct Machine {
-    disk: Disk,
-    /// Its last node did not end in order.
-    crashed: bool,
-    last: Option<Life>,
 }
 
 /// Where one node after the other lives.
@@ -77,8 +69,7 @@ impl Cluster {
         let traffic = Traffic::new(world.clone(), setup.partitions, seed);
         let places = (0..nodes).map(|_| Place::Vacant { until: Instant::now() }).collect();
         let owners = Owners::default();
-        let machine = || Machine { disk: Disk::default(), crashed: false, last: None };
-        let machines = (0..3).map(|_| machine()).collect();
+        let machines = Machines::default();
         Cluster {
             world,
             setup,
@@ -219,28 +210,13 @@ impl Cluster {
         let (world, owners) = (self.world.clone(), self.owners.clone());
         let leave = move || leave(world.clone(), owners.clone(), life);
         let log = NodeLog::new(self.world.clone(), life, leave);
-        let machine = self.free_machine();
-        let found = &mut self.machines[machine];
-        if found.last.is_some() {
-            found.disk.find(&self.world, found.crashed);
-        }
-        (found.crashed, found.last) = (true, Some(life));
-        let disk = found.disk.clone();
-        Node::start(&self.world, life, log, self.setup, accepted, (machine, disk))
-    }
-
-    /// Any machine on which no node lives.
-    fn free_machine(&mut self) -> usize {
-        let state = self.world.state();
-        let is_free = |machine: &Machine| !machine.last.is_some_and(|life| state.lives(life));
-        let free: Vec<usize> = (0..self.machines.len()).filter(|number| is_free(&self.machines[*number])).collect();
-        drop(state);
-        free.choose(&mut self.dice).copied().unwrap_or(0)
+        let machine = self.machines.start(life, &self.world, &mut self.dice);
+        Node::start(&self.world, life, log, self.setup, accepted, machine)
     }
 
     /// The disks of all machines.
     pub fn disks(&self) -> Vec<Disk> {
-        self.machines.iter().map(|machine| machine.disk.clone()).collect()
+        self.machines.disks()
     }
 
     fn bury(&mut self, node: Node) -> Place {
@@ -328,7 +304,9 @@ impl Cluster {
             let (life, machine) = (node.life, node.machine);
             let ended = timeout(DEADLINE, node.shut_down()).await;
             let alive = self.world.state().lives(life);
-            self.machines[machine].crashed = !alive;
+            if alive {
+                self.machines.ended_in_order(machine);
+            }
             lock(&self.owners).retain(|_, owner| *owner != life);
             self.world.kill(life);
             match ended {

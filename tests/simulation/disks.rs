@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use billing_engine::snapshots::{Answer, Error, Key, Shelf, Shelves};
 use rand::Rng;
-use rand::seq::IteratorRandom;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, IteratorRandom};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::faults::{Fault, Step, When};
@@ -96,6 +97,48 @@ impl Disk {
             }
             _ => {}
         }
+    }
+}
+
+/// What nodes run on, one at a time.
+pub struct Machines([Machine; 3]);
+
+#[derive(Default)]
+struct Machine {
+    disk: Disk,
+    /// Its last node did not end in order.
+    crashed: bool,
+    last: Option<Life>,
+}
+
+impl Default for Machines {
+    fn default() -> Self {
+        Machines(std::array::from_fn(|_| Machine::default()))
+    }
+}
+
+impl Machines {
+    /// Any machine on which no node lives, for a new one; it finds what is on the disk.
+    pub fn start(&mut self, life: Life, world: &World, dice: &mut StdRng) -> (usize, Disk) {
+        let lives = |machine: &Machine| machine.last.is_some_and(|life| world.state().lives(life));
+        let free: Vec<usize> = (0..self.0.len()).filter(|number| !lives(&self.0[*number])).collect();
+        let number = free.choose(dice).copied().unwrap_or(0);
+        let found = &mut self.0[number];
+        if found.last.is_some() {
+            found.disk.find(world, found.crashed);
+        }
+        (found.crashed, found.last) = (true, Some(life));
+        (number, found.disk.clone())
+    }
+
+    /// Its node has closed everything.
+    pub fn ended_in_order(&mut self, machine: usize) {
+        self.0[machine].crashed = false;
+    }
+
+    /// The disks of all.
+    pub fn disks(&self) -> Vec<Disk> {
+        self.0.iter().map(|machine| machine.disk.clone()).collect()
     }
 }
 
