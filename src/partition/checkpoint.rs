@@ -164,3 +164,69 @@ impl Checkpoints {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: Pace = Pace { interval: Duration::MAX, every_events: u64::MAX };
+
+    fn event(offset: Offset) -> Option<LastEvent> {
+        Some(LastEvent { offset, crc32: 7 })
+    }
+
+    fn added(source: Offset, aggregates: u64) -> Added {
+        Added { sources: PerLane { commands: Some(source), inbox: None }, aggregates, accepted: 1 }
+    }
+
+    fn ready(pace: Pace) -> Checkpoints {
+        Checkpoints::new(pace, Standing::default(), None, 0)
+    }
+
+    #[test]
+    fn what_is_settled_is_what_was_committed_when_the_checkpoint_began() {
+        let mut checkpoints = ready(NEVER);
+        checkpoints.committed(added(4, 1), event(9));
+        checkpoints.changed = vec![3, 5];
+        checkpoints.begin(Some(2));
+        checkpoints.committed(added(6, 1), event(20));
+        assert_eq!(checkpoints.complete(), None, "two are yet to be taken");
+        checkpoints.under_way().unwrap().due.clear();
+        let (standing, generation) = checkpoints.complete().unwrap();
+        assert_eq!((standing.covered, standing.aggregates, generation), (10, 1, Some(2)));
+        assert_eq!(checkpoints.settled(), None);
+        checkpoints.settle();
+        assert_eq!(checkpoints.settled(), Some(10));
+    }
+
+    #[test]
+    fn events_that_nobody_placed_are_covered_with_the_next_ones() {
+        let mut checkpoints = ready(NEVER);
+        checkpoints.committed(added(4, 1), event(9));
+        checkpoints.committed(added(5, 1), None);
+        checkpoints.begin(None);
+        let (standing, _) = checkpoints.complete().unwrap();
+        assert_eq!((standing.covered, standing.aggregates, standing.sources.commands), (10, 1, Some(5)));
+        checkpoints.settle();
+        checkpoints.committed(added(6, 1), event(13));
+        checkpoints.begin(None);
+        let (standing, _) = checkpoints.complete().unwrap();
+        assert_eq!((standing.covered, standing.aggregates), (14, 3));
+    }
+
+    #[test]
+    fn a_checkpoint_is_due_after_so_many_events_or_so_long_and_only_when_something_changed() {
+        let mut checkpoints = ready(Pace { every_events: 2, ..NEVER });
+        checkpoints.committed(added(1, 1), event(1));
+        checkpoints.changed = vec![0];
+        assert!(!checkpoints.is_due());
+        checkpoints.committed(added(2, 0), event(2));
+        assert!(checkpoints.is_due());
+        checkpoints.begin(None);
+        assert!(!checkpoints.is_due(), "one at a time");
+        let mut at_once = ready(Pace { interval: Duration::ZERO, ..NEVER });
+        assert!(!at_once.is_due(), "nothing changed");
+        at_once.changed = vec![0];
+        assert!(at_once.is_due());
+    }
+}

@@ -6,7 +6,12 @@
 //! cut by what waits, never by a timer.
 //!
 //! A partition is one failure domain. When anything in it goes wrong it [ends](lifecycle::End), all of it is
-//! dropped, and `recovery` builds it again from the log.
+//! dropped, and `recovery` builds it again: `rebuilding` takes the snapshots that can be trusted (`trust`) and the
+//! events behind them, or every event there is.
+//!
+//! What its aggregates are is kept beside the log: `keeping` lets slices of them be serialised at the end of a batch and
+//! saves them once that took effect, `checkpoint` knows how far that reaches, `mirroring` writes the same to the
+//! snapshots topic. So an aggregate may leave memory (`passivation`) and come back with its next command (`loading`).
 
 mod aggregate_actor;
 mod attendance;

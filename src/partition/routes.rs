@@ -291,3 +291,61 @@ impl<A: Wire> Routes<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::Account;
+
+    fn id(name: &str) -> AggregateId {
+        AggregateId::parse(name).unwrap()
+    }
+
+    fn table(names: &[&str]) -> Routes<Account> {
+        let mut routes = Routes::new();
+        for name in names {
+            routes.settle(&id(name), Residence::Unknown);
+        }
+        routes
+    }
+
+    fn oldest_first(routes: &Routes<Account>) -> Vec<&str> {
+        let places = std::iter::successors(routes.oldest(), |place| routes.next_newer(*place));
+        places.filter_map(|place| routes.name(place)).map(AggregateId::as_str).collect()
+    }
+
+    #[test]
+    fn who_is_asked_becomes_the_newest_and_who_leaves_leaves_no_gap() {
+        let mut routes = table(&["a", "b", "c", "d"]);
+        let place = |routes: &Routes<Account>, name| routes.find(&id(name)).unwrap();
+        assert_eq!(oldest_first(&routes), ["a", "b", "c", "d"]);
+        routes.ask(place(&routes, "b"), Instant::now());
+        routes.ask(place(&routes, "a"), Instant::now());
+        routes.ask(place(&routes, "a"), Instant::now());
+        assert_eq!(oldest_first(&routes), ["c", "d", "b", "a"]);
+        for (leaver, left) in [("d", &["c", "b", "a"][..]), ("a", &["c", "b"]), ("c", &["b"]), ("b", &[])] {
+            routes.vacate(place(&routes, leaver));
+            assert_eq!(oldest_first(&routes), left);
+        }
+        routes.settle(&id("e"), Residence::Unknown);
+        assert_eq!((oldest_first(&routes), routes.len()), (vec!["e"], 1));
+    }
+
+    #[test]
+    fn an_aggregate_is_saved_as_of_the_end_of_an_epoch_until_it_changes_in_a_later_one() {
+        let mut routes = table(&["a"]);
+        let place = routes.find(&id("a")).unwrap();
+        assert!(routes.is_saved(place) && !routes.has_changed(place));
+        assert!(routes.change(place, 2), "it has to wait from now on");
+        assert!(!routes.change(place, 2), "it waits already");
+        assert!(!routes.is_saved(place));
+        assert!(routes.take_from_queue(place) && !routes.take_from_queue(place));
+        assert!(routes.change(place, 3));
+        routes.saved(place, &id("a"), 2);
+        assert!(!routes.is_saved(place), "it changed after the image was taken");
+        routes.saved(place, &id("other"), 3);
+        assert!(!routes.is_saved(place), "another one was saved, who had the place before");
+        routes.saved(place, &id("a"), 3);
+        assert!(routes.is_saved(place));
+    }
+}

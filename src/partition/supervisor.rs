@@ -318,7 +318,12 @@ impl<A: Wire> Supervisor<A> {
                 context.run_interval(TICK, Self::tick);
                 self.advance(context);
             }
-            Err(end) => self.close(end, context),
+            Err(end) => {
+                if let End::Snapshots(_) = end {
+                    self.metrics.engine.snapshot_failures.increment(1);
+                }
+                self.close(end, context);
+            }
         }
     }
 
