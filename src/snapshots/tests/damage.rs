@@ -103,6 +103,55 @@ async fn bytes_overwritten_on_disk_are_errors_and_never_a_panic_or_an_older_valu
     assert!(discarded > 0, "what was damaged is discarded");
 }
 
+/// What of the tree itself is turned back, or lost.
+type Harm = fn(&sled::Tree);
+
+fn place_of(tree: &sled::Tree, end: &[u8]) -> sled::IVec {
+    tree.iter().keys().map(Result::unwrap).find(|place| place.ends_with(end)).unwrap()
+}
+
+/// The first record of what changed.
+const FIRST_CHANGE: &[u8] = b"/changes/\0\0\0\0\0\0\0\0";
+
+#[tokio::test]
+async fn what_the_database_turns_back_or_loses_without_a_word_is_noticed() {
+    let harms: [(Harm, u64, &str); 7] = [
+        (|tree| drop(tree.insert(place_of(tree, &key(3)), value(3, 1)).unwrap()), 3, "an older value"),
+        (|tree| drop(tree.remove(place_of(tree, &key(3))).unwrap()), 3, "no value"),
+        (
+            |tree| drop(tree.insert(place_of(tree, &key(603)), value(603, 1)).unwrap()),
+            603,
+            "an older value, not settled",
+        ),
+        (|tree| drop(tree.remove(FIRST_CHANGE).unwrap()), 3, "no record of a change"),
+        (|tree| drop(tree.insert(FIRST_CHANGE, b"nonsense").unwrap()), 3, "a record that is none"),
+        (|tree| drop(tree.insert(POSITION, b"\0\0\0\0\0\0\0\0older").unwrap()), 3, "an older position"),
+        (|tree| drop(tree.insert(POSITION, b"short").unwrap()), 3, "a position that is none"),
+    ];
+    for (harm, wanted, what) in harms {
+        let place = Place::new();
+        let store = place.open();
+        let shelf = store.shelf("account", 0);
+        for round in 1..=2 {
+            shelf.save(generation(0..600, round)).await.unwrap();
+            shelf.settle(vec![round as u8]).await.unwrap();
+            shelf.save(generation(600..1200, round)).await.unwrap();
+        }
+        drop(store);
+        let store = place.open();
+        let harmed = probe(&store, 9).ask(move |database, _| {
+            harm(&database.sled.open_tree("account/0")?);
+            Ok(())
+        });
+        harmed.await.unwrap();
+        let shelf = store.shelf("account", 0);
+        let loaded = shelf.load(vec![key(wanted)]).await;
+        assert!(matches!(loaded, Err(Error::Failed { .. })), "{what}: {loaded:?}");
+        assert_eq!(store.shelf("account", 0).position().await, Ok(None), "{what}: begun anew");
+        assert_eq!(place.discarded(), 1, "{what}");
+    }
+}
+
 #[tokio::test]
 async fn after_a_panic_every_handle_hears_that_its_values_are_lost_and_fresh_ones_begin_anew() {
     let place = Place::new();
