@@ -159,7 +159,8 @@ impl Ledger {
         used.fold(0, |total, (sum, number)| total.wrapping_add(mixed(sum ^ mixed(number))))
     }
 
-    pub(super) fn page(&self, after: Option<Key>, most: usize) -> Result<Vec<(Key, Vec<u8>)>, Ailment> {
+    pub(super) fn page(&mut self, after: Option<Key>, most: usize) -> Result<Vec<(Key, Vec<u8>)>, Ailment> {
+        let first = after.as_deref().map_or(0, bucket_of);
         let mut start = after.map_or_else(|| vec![VALUES], |key| place_of(&key));
         // The next one that there could be.
         start.push(0);
@@ -168,7 +169,16 @@ impl Ledger {
             let (place, value) = found?;
             Ok((Key::from(&place[PLACE..]), value.to_vec()))
         });
-        values.collect()
+        let values: Vec<(Key, Vec<u8>)> = values.collect::<Result<_, Ailment>>()?;
+        // Those without a value too: all of it may be lost.
+        let last = values.last().map_or(BUCKETS - 1, |(key, _)| bucket_of(key));
+        for bucket in first..=last {
+            if self.sums[bucket] != 0 {
+                self.prove(bucket)?;
+            }
+        }
+        values.iter().try_for_each(|(key, _)| self.prove(bucket_of(key)))?;
+        Ok(values)
     }
 
     /// Adds the bucket up, unless it was before.
