@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use super::Error;
 
 const LOCK: &str = "lock";
-const DATABASE: &str = "snapshots";
+/// Databases by number. There is one; the next has another number, so that what is left of one that failed, and may
+/// still hold on to its path, cannot write into it.
+const DATABASES: &str = "snapshots";
 /// The last database that could not be used, for whoever wants to know why.
 const ASIDE: &str = "snapshots.damaged";
 const PROBE: &str = "probe";
@@ -30,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Directory {
     path: PathBuf,
     lock: File,
+    /// Of the database in it.
+    number: u64,
 }
 
 /// Why a database is not there.
@@ -50,7 +54,9 @@ impl Directory {
         let unusable = |error: io::Error| unusable(path, &error.to_string());
         let lock = File::options().create(true).write(true).truncate(false).open(path.join(LOCK)).map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path: path.to_owned(), lock }),
+            Ok(()) => {
+                Ok(Directory { path: path.to_owned(), lock, number: highest_in(&path.join(DATABASES)).unwrap_or(1) })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::Locked { directory: path.display().to_string() }),
             Err(TryLockError::Error(error)) => Err(unusable(error)),
         }
@@ -60,15 +66,19 @@ impl Directory {
         &self.path
     }
 
-    /// True when a database was ever made here.
+    fn database(&self) -> PathBuf {
+        self.path.join(DATABASES).join(self.number.to_string())
+    }
+
+    /// True when there is a database to be opened.
     pub(super) fn has_database(&self) -> bool {
-        self.path.join(DATABASE).exists()
+        self.database().exists()
     }
 
     /// Opens the database, and makes it first when it is not there.
     pub(super) fn open(&self, cache_bytes: NonZeroUsize) -> Result<sled::Db, Ailment> {
         let config = sled::Config::new()
-            .path(self.path.join(DATABASE))
+            .path(self.database())
             .cache_capacity(cache_bytes.get() as u64)
             .flush_every_ms(Some(FLUSH.as_millis() as u64));
         let patient_until = Instant::now() + LINGERING;
@@ -83,11 +93,25 @@ impl Directory {
     }
 
     /// Puts the database out of the way, in the place of the one that was put there before.
-    pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
+    pub(super) fn set_aside(&mut self) -> io::Result<()> {
         let aside = self.path.join(ASIDE);
         remove_if_there(&aside)?;
-        fs::rename(self.path.join(DATABASE), &aside)?;
-        Ok(aside)
+        fs::rename(self.database(), &aside)?;
+        self.number += 1;
+        Ok(())
+    }
+
+    /// Removes the database.
+    pub(super) fn discard(&mut self) -> io::Result<()> {
+        remove_if_there(&self.database())?;
+        self.number += 1;
+        Ok(())
+    }
+
+    /// Removes every database, also the one that was set aside.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        remove_if_there(&self.path.join(DATABASES))?;
+        remove_if_there(&self.path.join(ASIDE))
     }
 
     /// True when a file of some size can be written here.
@@ -100,24 +124,6 @@ impl Directory {
         let removed = remove_file_if_there(&probe);
         written.and(removed).is_ok()
     }
-
-    /// Removes the database, and the one set aside when `aside` is asked for as well.
-    pub(super) fn remove(&self, what: Remains) -> io::Result<()> {
-        remove_if_there(&self.path.join(DATABASE))?;
-        match what {
-            Remains::Database => Ok(()),
-            Remains::All => remove_if_there(&self.path.join(ASIDE)),
-        }
-    }
-}
-
-/// What is removed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Remains {
-    /// The database in use.
-    Database,
-    /// That, and the one that was set aside.
-    All,
 }
 
 impl Drop for Directory {
@@ -141,6 +147,12 @@ impl Ailment {
     pub(super) fn reason(&self) -> &str {
         let (Ailment::Refused(reason) | Ailment::Damaged(reason)) = self;
         reason
+    }
+}
+
+impl From<sled::Error> for Ailment {
+    fn from(error: sled::Error) -> Self {
+        Ailment::of(&error)
     }
 }
 
@@ -177,11 +189,15 @@ fn remove_file_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whatever stands there.
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == ErrorKind::NotADirectory => fs::remove_file(path),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The highest number that is the name of something there.
+fn highest_in(directory: &Path) -> Option<u64> {
+    let names = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.parse().ok()).max()
 }

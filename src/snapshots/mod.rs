@@ -17,6 +17,7 @@
 //!    not done.
 
 mod directory;
+mod ledger;
 mod store;
 mod tree;
 mod worker;
@@ -55,7 +56,7 @@ pub trait Shelf: Send + Sync {
     /// Forgets everything, the position first.
     fn clear(&self) -> Answer<()>;
 
-    /// At most `most` values in the order of their keys, from the first one behind `after` on; none left at the end.
+    /// At most `most` values in an order that stays the same, from the first one behind `after` on; none at the end.
     fn page(&self, after: Option<Key>, most: usize) -> Answer<Vec<(Key, Vec<u8>)>>;
 }
 

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::directory::{Directory, Remains, unusable};
+use super::directory::{Directory, unusable};
 use super::tree::TreeShelf;
 use super::worker::{Discarded, Handle, Job, QUEUE, UNSEEN, Worker};
 use super::{Error, Shelf, Shelves};
@@ -52,7 +52,7 @@ impl Store {
     pub fn remove(directory: &Path) -> Result<bool, Error> {
         let Some(directory) = taken(directory)? else { return Ok(false) };
         let had_any = directory.has_database();
-        directory.remove(Remains::All).map_err(|error| unusable(directory.path(), &error.to_string()))?;
+        directory.clear().map_err(|error| unusable(directory.path(), &error.to_string()))?;
         Ok(had_any)
     }
 

@@ -1,14 +1,14 @@
 //! A shelf that is one tree of the database.
 
 use std::future::ready;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::directory::Ailment;
 use super::worker::{Database, Handle, Job, QUEUE};
-use super::{Answer, BATCH, Error, Key, POSITION, Shelf};
+use super::{Answer, Error, Key, Shelf};
 
 /// Asks the store's thread.
 pub(super) struct TreeShelf {
@@ -23,7 +23,7 @@ impl TreeShelf {
 
     pub(super) fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Database, &Arc<str>) -> sled::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Database, &Arc<str>) -> Result<T, Ailment> + Send + 'static,
     ) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
         let handle = self.handle.clone();
@@ -43,46 +43,26 @@ impl TreeShelf {
 
 impl Shelf for TreeShelf {
     fn position(&self) -> Answer<Option<Vec<u8>>> {
-        self.ask(|database, name| Ok(database.tree(name)?.get(POSITION)?.map(|found| found.to_vec())))
+        self.ask(|database, name| database.ledger(name)?.position())
     }
 
     fn load(&self, keys: Vec<Key>) -> Answer<Vec<Option<Vec<u8>>>> {
-        self.ask(move |database, name| {
-            let tree = database.tree(name)?;
-            keys.iter().map(|key| Ok(tree.get(key)?.map(|found| found.to_vec()))).collect()
-        })
+        self.ask(move |database, name| database.ledger(name)?.load(&keys))
     }
 
     fn save(&self, values: Vec<(Key, Vec<u8>)>) -> Answer<()> {
-        self.ask(move |database, name| {
-            let tree = database.tree(name)?;
-            let mut values = values.into_iter().peekable();
-            while values.peek().is_some() {
-                let mut batch = sled::Batch::default();
-                values.by_ref().take(BATCH).for_each(|(key, value)| batch.insert(key, value));
-                tree.apply_batch(batch)?;
-            }
-            Ok(())
-        })
+        self.ask(move |database, name| database.ledger(name)?.save(values))
     }
 
     fn settle(&self, position: Vec<u8>) -> Answer<()> {
-        self.ask(move |database, name| database.tree(name)?.insert(POSITION, position).map(drop))
+        self.ask(move |database, name| database.ledger(name)?.settle(position))
     }
 
     fn clear(&self) -> Answer<()> {
-        self.ask(|database, name| {
-            database.tree(name)?.remove(POSITION)?;
-            database.fell(name)
-        })
+        self.ask(|database, name| database.clear(name))
     }
 
     fn page(&self, after: Option<Key>, most: usize) -> Answer<Vec<(Key, Vec<u8>)>> {
-        self.ask(move |database, name| {
-            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-            let range = database.tree(name)?.range::<Key, _>((start, Bound::Unbounded));
-            let values = range.filter(|entry| !matches!(entry, Ok((key, _)) if key == POSITION));
-            values.take(most).map(|entry| entry.map(|(key, value)| (Key::from(&*key), value.to_vec()))).collect()
-        })
+        self.ask(move |database, name| database.ledger(name)?.page(after, most))
     }
 }

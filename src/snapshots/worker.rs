@@ -1,6 +1,7 @@
 //! The one thread that works on the database, and what becomes of it when the database fails.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
-use super::directory::{Ailment, Directory, Remains, unusable};
+use super::directory::{Ailment, Directory, unusable};
+use super::ledger::Ledger;
 
 /// What the thread is asked to do.
 pub(super) type Job = Box<dyn FnOnce(&mut Worker) + Send>;
@@ -47,9 +49,9 @@ pub(super) struct Worker {
     discarded: Option<Discarded>,
     /// Counts up whenever acknowledged values may have been lost.
     life: u64,
-    /// `None` after a panic in it, until somebody asks for a fresh handle.
+    /// `None` after it was given up, until somebody asks for a fresh handle.
     database: Option<Database>,
-    /// The worst that happened to the database since it was opened.
+    /// What happened last to the database since it was opened.
     ailment: Option<Ailment>,
     ailing_since: Option<Instant>,
 }
@@ -57,37 +59,42 @@ pub(super) struct Worker {
 /// An open database.
 pub(super) struct Database {
     pub(super) sled: sled::Db,
-    trees: HashMap<Arc<str>, sled::Tree>,
+    ledgers: HashMap<Arc<str>, Ledger>,
 }
 
 impl Database {
     fn new(sled: sled::Db) -> Self {
-        Database { sled, trees: HashMap::new() }
+        Database { sled, ledgers: HashMap::new() }
     }
 
-    pub(super) fn tree(&mut self, name: &Arc<str>) -> sled::Result<&sled::Tree> {
-        if !self.trees.contains_key(name) {
-            let tree = self.sled.open_tree(&**name)?;
-            self.trees.insert(name.clone(), tree);
+    pub(super) fn ledger(&mut self, name: &Arc<str>) -> Result<&mut Ledger, Ailment> {
+        match self.ledgers.entry(name.clone()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => Ok(unknown.insert(Ledger::open(self.sled.open_tree(&**name)?)?)),
         }
-        Ok(&self.trees[name])
     }
 
-    /// Drops the tree and everything in it.
-    pub(super) fn fell(&mut self, name: &Arc<str>) -> sled::Result<()> {
+    /// Forgets everything of that name, the position first.
+    pub(super) fn clear(&mut self, name: &Arc<str>) -> Result<(), Ailment> {
+        self.ledger(name)?.unsettle()?;
         // A handle that outlives its tree reads pages that belong to another.
-        self.trees.remove(name);
-        self.sled.drop_tree(&**name).map(drop)
+        self.ledgers.remove(name);
+        self.sled.drop_tree(&**name)?;
+        Ok(())
     }
 }
 
 impl Worker {
     /// Opens the database; one that is damaged is set aside and another begun.
-    pub(super) fn open(directory: Directory, cache_bytes: NonZeroUsize, discarded: Discarded) -> Result<Self, Error> {
+    pub(super) fn open(
+        mut directory: Directory,
+        cache_bytes: NonZeroUsize,
+        discarded: Discarded,
+    ) -> Result<Self, Error> {
         let database = match directory.open(cache_bytes) {
             Err(Ailment::Damaged(reason)) => {
-                let aside = directory.set_aside().map_err(|error| unusable(directory.path(), &error.to_string()))?;
-                tracing::warn!(aside = %aside.display(), reason, "snapshots cannot be opened; beginning without any");
+                directory.set_aside().map_err(|error| unusable(directory.path(), &error.to_string()))?;
+                tracing::warn!(reason, "the snapshots' database cannot be opened; beginning without any");
                 discarded();
                 directory.open(cache_bytes)
             }
@@ -142,7 +149,7 @@ impl Worker {
     pub(super) fn serve<T>(
         &mut self,
         handle: &Handle,
-        work: impl FnOnce(&mut Database, &Arc<str>) -> sled::Result<T>,
+        work: impl FnOnce(&mut Database, &Arc<str>) -> Result<T, Ailment>,
     ) -> Result<T, Error> {
         let seen = handle.life.load(Ordering::Relaxed);
         if seen == UNSEEN && (self.database.is_none() || self.ailment.is_some()) {
@@ -156,31 +163,28 @@ impl Worker {
                 handle.life.store(self.life, Ordering::Relaxed);
                 Ok(answer)
             }
-            Ok(Err(error)) => {
-                let ailment = Ailment::of(&error);
-                let reason = ailment.reason().to_owned();
-                self.note(ailment);
-                Err(handle.failed(reason))
-            }
-            Err(_) => {
-                // Nobody knows what it left half done.
-                let reason = "the database panicked".to_owned();
-                self.note(Ailment::Damaged(reason.clone()));
-                self.end_life();
-                Err(handle.failed(reason))
-            }
+            Ok(Err(ailment)) => Err(self.failed(handle, ailment)),
+            // Nobody knows what it left half done.
+            Err(_) => Err(self.failed(handle, Ailment::Damaged("the database panicked".to_owned()))),
         }
     }
 
-    fn note(&mut self, ailment: Ailment) {
-        if !matches!(self.ailment, Some(Ailment::Damaged(_))) {
-            self.ailment = Some(ailment);
-        }
-        // After its first refusal it refuses for ever, even when the disk has space again.
+    /// Notes what happened to the database, and judges whether it can be relied on any more.
+    fn failed(&mut self, handle: &Handle, ailment: Ailment) -> Error {
+        let reason = ailment.reason().to_owned();
         let since = *self.ailing_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= PATIENCE && self.directory.takes_writes() {
+        let is_over = match ailment {
+            Ailment::Damaged(_) => true,
+            // After its first refusal it refuses for ever, even when the disk has space again.
+            Ailment::Refused(_) => since.elapsed() >= PATIENCE && self.directory.takes_writes(),
+        };
+        self.ailment = Some(ailment);
+        if is_over {
             self.end_life();
         }
+        let relied_on_it = handle.life.load(Ordering::Relaxed) != UNSEEN;
+        let another_may_begin = self.discarded.is_some();
+        if is_over && relied_on_it && another_may_begin { handle.lost() } else { handle.failed(reason) }
     }
 
     fn end_life(&mut self) {
@@ -200,9 +204,9 @@ impl Worker {
         self.ailing_since = None;
         if let Some(ailment) = self.ailment.as_ref().filter(|_| self.directory.has_database()) {
             match ailment {
-                Ailment::Damaged(_) => self.directory.set_aside().map(drop),
+                Ailment::Damaged(_) => self.directory.set_aside(),
                 // Nothing in it is worth a look, and space may be what is missing.
-                Ailment::Refused(_) => self.directory.remove(Remains::Database),
+                Ailment::Refused(_) => self.directory.discard(),
             }
             .map_err(|error| error.to_string())?;
             tracing::warn!(reason = ailment.reason(), "the snapshots' database failed; beginning without any");

@@ -49,8 +49,13 @@ impl Place {
         self.discarded.load(Ordering::SeqCst)
     }
 
+    /// The files of the database of that number.
+    fn files(&self, number: u64) -> PathBuf {
+        self.path().join("snapshots").join(number.to_string())
+    }
+
     fn database(&self) -> PathBuf {
-        self.path().join("snapshots").join("db")
+        self.files(1).join("db")
     }
 
     fn aside(&self) -> PathBuf {
@@ -74,13 +79,14 @@ fn generation_of(value: &[u8]) -> u64 {
     str::from_utf8(value).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Every value, page by page.
+/// Every value, read page by page, in the order of the keys.
 async fn everything(shelf: &dyn Shelf) -> Vec<(Key, Vec<u8>)> {
     let mut values: Vec<(Key, Vec<u8>)> = Vec::new();
     loop {
         let page = shelf.page(values.last().map(|(key, _)| key.clone()), 70).await.unwrap();
         assert!(page.len() <= 70);
         if page.is_empty() {
+            values.sort_unstable();
             return values;
         }
         values.extend(page);
@@ -93,8 +99,8 @@ fn probe(store: &Store, partition: u32) -> TreeShelf {
     store.probe(Handle { aggregate, partition, tree, life })
 }
 
-fn failed(reason: &str) -> Error {
-    Error::Failed { aggregate: "account".into(), partition: 0, reason: reason.into() }
+fn failed(partition: u32, reason: &str) -> Error {
+    Error::Failed { aggregate: "account".into(), partition, reason: reason.into() }
 }
 
 fn lost(partition: u32) -> Error {
@@ -232,6 +238,10 @@ fn a_directory_that_cannot_be_one_is_an_error_that_names_it() {
     let error = Store::open(&file, CACHE, Box::new(|| ())).err().unwrap();
     assert!(matches!(&error, Error::Unusable { directory, .. } if *directory == file.display().to_string()), "{error}");
     assert_eq!(fs::read_to_string(file).unwrap(), "somebody's notes");
+    let foreign = place.path().join("snapshots");
+    fs::write(&foreign, "somebody's other notes").unwrap();
+    assert!(matches!(place.try_open(), Err(Error::Unusable { .. })));
+    assert_eq!(fs::read_to_string(foreign).unwrap(), "somebody's other notes");
 }
 
 /// Fills a database so that it has values on disk that no cache holds; returns when it is closed.
@@ -268,7 +278,9 @@ async fn assert_serves_again(store: &Store) {
             shelf.clear().await?;
             shelf.save(generation(0..10, 9)).await?;
             shelf.settle(b"again".to_vec()).await?;
-            Ok::<_, Error>((shelf.position().await?, shelf.page(None, 100).await?))
+            let mut values = shelf.page(None, 100).await?;
+            values.sort_unstable();
+            Ok::<_, Error>((shelf.position().await?, values))
         };
         if let Ok(served) = served.await {
             return assert_eq!(served, (Some(b"again".to_vec()), generation(0..10, 9)));
