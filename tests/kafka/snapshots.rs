@@ -1,5 +1,7 @@
 //! Snapshots of an engine that is killed while it writes them, and of one that hands over to a machine without any.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::support::auditor::Audit;
@@ -85,4 +87,46 @@ fn a_machine_without_snapshots_goes_on_from_the_topic_and_not_from_the_first_eve
     assert_eq!(audit.commands, 2 * COMMANDS);
     assert!(replayed < COMMANDS as f64 / 10.0, "{replayed} events were read again");
     second.call(&["snapshots", "verify"], "").expect_success();
+}
+
+#[test]
+fn snapshots_that_are_damaged_or_gone_change_nothing_but_the_time_to_start() {
+    let kafka = Kafka::shared();
+    let setup = busy(kafka, "snapshots-damaged").with("BILLING__SNAPSHOTS__TOPIC", "false");
+    let offsets = Offsets::new(kafka, setup.prefix());
+    let mut load = Load::new(37, 100);
+    let mut work_on = |commands: usize| {
+        write(kafka, &setup, &mut load, commands);
+        let engine = setup.start();
+        offsets.wait_until_idle(STEP_LIMIT);
+        wait::until_true("snapshots to be written", STEP_LIMIT, || {
+            engine.metric("billing_snapshot_writes_total", &[]) > 0.0
+        });
+        engine.stop();
+    };
+    work_on(4_000);
+    assert!(damage(&setup.data()) > 0, "there is something to damage");
+    work_on(2_000);
+    fs::remove_dir_all(setup.data()).expect("snapshots can be deleted");
+    work_on(2_000);
+    setup.call(&["snapshots", "verify"], "").expect_success();
+    Audit::of(kafka, setup.prefix()).assert_clean();
+}
+
+/// Turns over the middle of every file; answers how many bytes that were.
+fn damage(directory: &Path) -> usize {
+    let mut damaged = 0;
+    for entry in fs::read_dir(directory).expect("the directory is there").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            damaged += damage(&path);
+            continue;
+        }
+        let mut bytes = fs::read(&path).expect("a file of the store");
+        let middle = bytes.len() / 4..bytes.len() * 3 / 4;
+        damaged += middle.len();
+        bytes[middle].iter_mut().for_each(|byte| *byte = !*byte);
+        fs::write(&path, bytes).expect("a file of the store");
+    }
+    damaged
 }
