@@ -56,6 +56,17 @@ pub fn read<A: Wire>(id: &AggregateId, bytes: &[u8], settings: &Settings) -> Res
     Ok(Held { state: value.state, sources: lanes(value.sources) })
 }
 
+/// The id and the aggregate of what was stored under a key.
+///
+/// # Errors
+/// A key that is no id, and bytes that are not of it, or not for this engine.
+pub fn check<A: Wire>(key: &[u8], bytes: &[u8], settings: &Settings) -> Result<(AggregateId, Held<A>), Unreadable> {
+    let id = str::from_utf8(key).ok().and_then(|key| AggregateId::parse(key).ok());
+    let id = id.ok_or_else(|| Unreadable::Useless(DiscardReason::Damaged, "a key that is no id".to_owned()))?;
+    let held = read(&id, bytes, settings)?;
+    Ok((id, held))
+}
+
 /// The bytes of a position of the snapshots of `A`.
 pub fn write_position<A: Wire>(position: &Position) -> Vec<u8> {
     let Position { standing, conditions, identity, generation } = position;

@@ -104,6 +104,12 @@ impl<A: Wire> Supervisor<A> {
     }
 
     fn paged(&mut self, page: Result<Vec<(Key, Vec<u8>)>, Error>, context: &mut Context<Self>) {
+        // What was damaged on this disk must not become what others begin with.
+        let damaged =
+            page.iter().flatten().find_map(|(key, value)| images::check::<A>(key, value, &self.settings).err());
+        if let Some(unreadable) = damaged {
+            return self.fail(unreadable.into(), context);
+        }
         let Some(keeping) = &mut self.keeping else { return };
         match page {
             Ok(page) => {

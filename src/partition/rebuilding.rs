@@ -244,9 +244,7 @@ impl<A: Wire> Restored<A> {
             self.position = Some(value.to_vec());
             return Ok(());
         }
-        let id = str::from_utf8(key).ok().and_then(|key| AggregateId::parse(key).ok());
-        let id = id.ok_or_else(|| Failure::Distrust(DiscardReason::Damaged, "a key that is no id".to_owned()))?;
-        let held = images::read::<A>(&id, value, ground.settings)?;
+        let (id, held) = images::check::<A>(key, value, ground.settings)?;
         self.keys.insert(FixedState::default().hash_one(key));
         if ground.shelf.is_some() {
             self.waiting.push((key.into(), value.to_vec()));
