@@ -306,10 +306,13 @@ impl<A: Wire> Engine<A> {
                 is_new_panic = !batch.is_some_and(|batch| owned.suspicion.strike(batch));
                 (PartitionState::Failed, Some(PANIC_BACKOFF))
             }
-            End::Log(_) | End::Snapshots(_) | End::Distrusted(_) => {
+            End::Log(_) | End::Refused { .. } | End::Snapshots(_) | End::Distrusted(_) => {
                 tracing::warn!(group, partition, error = %end, backoff = ?owned.backoff, "partition ended, building it again");
                 if matches!(end, End::Log(log::Error::Fenced { .. })) {
                     owned.metrics.engine.producer_fenced.increment(1);
+                }
+                if let End::Refused { batch: Some(batch), .. } = end {
+                    owned.suspicion.strike(*batch);
                 }
                 let pause = owned.backoff;
                 owned.backoff = (pause * 2).min(LONGEST_BACKOFF);

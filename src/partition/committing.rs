@@ -85,6 +85,9 @@ impl<A: Wire> Supervisor<A> {
                     }
                 });
             }
+            Err(error @ Error::Refused { .. }) => {
+                self.close(End::Refused { error, batch: committing.batch.id() }, context);
+            }
             Err(error) => self.close(End::Log(error), context),
         }
     }

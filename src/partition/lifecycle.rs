@@ -42,6 +42,14 @@ pub enum End {
     /// A snapshot that it needed cannot be used, and is forgotten: build it again.
     #[error("its snapshots are built again: {0}")]
     Distrusted(String),
+    /// The log takes no such batch, however often it is tried: build it again, with backoff, and watch that batch.
+    #[error("{error}")]
+    Refused {
+        /// What the log said.
+        error: crate::log::Error,
+        /// The batch, if it had any record.
+        batch: Option<BatchId>,
+    },
     /// Something in it panicked: build it again, and watch the batch that it happened in.
     #[error("panicked with a batch of {} records", batch.map_or(0, |batch| batch.records))]
     Panicked {
