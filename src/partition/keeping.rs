@@ -188,14 +188,16 @@ impl<A: Wire> Supervisor<A> {
         }
     }
 
+    /// They were not saved after all. Whoever changed meanwhile waits for the next checkpoint already, but the one that
+    /// is under way must not end without it.
     fn queue_again(&mut self, places: &[(u32, AggregateId)]) {
         let Some(keeping) = &mut self.keeping else { return };
         for (place, id) in places {
-            if self.routes.queue_again(*place, id) {
-                match keeping.checkpoints.under_way() {
-                    Some(under_way) => under_way.due.push_back(*place),
-                    None => keeping.checkpoints.changed.push(*place),
-                }
+            let was_queued = self.routes.queue_again(*place, id);
+            match keeping.checkpoints.under_way() {
+                Some(under_way) => under_way.due.push_back(*place),
+                None if was_queued => {}
+                None => keeping.checkpoints.changed.push(*place),
             }
         }
     }

@@ -219,10 +219,10 @@ impl<A: Wire> Routes<A> {
         self.resident_mut(place).is_some_and(|resident| std::mem::take(&mut resident.is_queued))
     }
 
-    /// It was not saved after all; true when it does not wait to be serialised yet, and does from now on.
+    /// It was not saved after all, and waits to be serialised from now on; true when it did already.
     pub fn queue_again(&mut self, place: u32, id: &AggregateId) -> bool {
         let resident = self.resident_mut(place).filter(|resident| resident.id == *id);
-        resident.is_some_and(|resident| !std::mem::replace(&mut resident.is_queued, true))
+        resident.is_some_and(|resident| std::mem::replace(&mut resident.is_queued, true))
     }
 
     /// The value of that aggregate as of the end of `epoch` is acknowledged.

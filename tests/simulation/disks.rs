@@ -268,9 +268,11 @@ impl Worker {
             }
             Request::Clear(answer) => {
                 let forget = |kept: &mut Kept| kept.position = None;
-                let forgotten = self.step(partition, opened, Step::Clear, forget).await?;
-                let cleared = self.step(partition, opened, Step::Clear, |kept| *kept = Kept::default()).await?;
-                answer.send(forgotten.and(cleared)).ok();
+                let mut outcome = self.step(partition, opened, Step::Clear, forget).await?;
+                if outcome.is_ok() {
+                    outcome = self.step(partition, opened, Step::Clear, |kept| *kept = Kept::default()).await?;
+                }
+                answer.send(outcome).ok();
             }
         }
         Some(())
