@@ -126,7 +126,9 @@ impl<A: Wire> Supervisor<A> {
         let leavers = leavers.into_iter().take(most);
         let mut places: Vec<u32> = leavers.filter(|place| self.routes.take_from_queue(*place)).collect();
         if let Some(under_way) = keeping.checkpoints.under_way() {
-            while places.len() < SLICE.min(most)
+            // Besides those who leave: however many come and go, a checkpoint comes to its end.
+            let most = places.len() + SLICE.min(most);
+            while places.len() < most
                 && let Some(place) = under_way.due.pop_front()
             {
                 if self.routes.take_from_queue(place) {
