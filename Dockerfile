@@ -15,9 +15,12 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin billing
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin billing \
+    && install --directory --owner billing /var/lib/billing-engine/data
 COPY --from=build /usr/local/bin/billing-engine /usr/local/bin/
 USER billing
+# The default data_dir lies in it. Without a volume there, a new container starts from the snapshots topic.
+WORKDIR /var/lib/billing-engine
 EXPOSE 8090
 ENTRYPOINT ["billing-engine"]
 CMD ["run"]

@@ -16,6 +16,7 @@ use crate::metrics::{self, Metrics, PartitionMetrics, PartitionState, RestartRea
 use crate::partition::lifecycle::{End, Stage};
 use crate::partition::poison::Suspicion;
 use crate::partition::{Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor};
+use crate::snapshots::Shelves;
 use crate::wire::Wire;
 
 /// First pause before a partition is built again; doubled at every further end.
@@ -47,6 +48,7 @@ pub const ACCOUNTS: Spec = Spec {
     commands: Topic("account.commands"),
     inbox: Topic("account.inbox"),
     events: Topic("account.events"),
+    snapshots: Topic("account.snapshots"),
 };
 
 /// Asks a running engine for something.
@@ -64,6 +66,7 @@ pub enum Request<A: Wire> {
 pub struct Engine<A: Wire> {
     log: Arc<dyn Log>,
     settings: Arc<Settings>,
+    shelves: Option<Arc<dyn Shelves>>,
     accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -108,6 +111,7 @@ impl<A: Wire> Engine<A> {
         Engine {
             log,
             settings: Arc::new(settings),
+            shelves: None,
             accepted,
             metrics,
             health,
@@ -118,6 +122,12 @@ impl<A: Wire> Engine<A> {
             incarnations: 0,
             panics: VecDeque::new(),
         }
+    }
+
+    /// Keeps snapshots there; without, only the snapshots topic may hold any.
+    #[must_use]
+    pub fn with_shelves(self, shelves: Option<Arc<dyn Shelves>>) -> Self {
+        Engine { shelves, ..self }
     }
 
     /// Joins the group and works until `requests` asks for a shutdown or is closed; then, in this order:
@@ -227,6 +237,7 @@ impl<A: Wire> Engine<A> {
         let start = Start {
             log: self.log.open(partition),
             settings: self.settings.clone(),
+            shelf: self.shelves.as_ref().map(|shelves| shelves.shelf(A::AGGREGATE, partition)),
             accepted: self.accepted.get(&partition).copied().unwrap_or_default(),
             suspicion: suspicion.clone(),
             metrics: metrics.clone(),
@@ -267,7 +278,6 @@ impl<A: Wire> Engine<A> {
                 }
                 if stage == Stage::Running {
                     owned.running_since = Some(Instant::now());
-                    self.accepted.remove(&incarnation.partition);
                 }
                 Ok(())
             }
@@ -296,10 +306,13 @@ impl<A: Wire> Engine<A> {
                 is_new_panic = !batch.is_some_and(|batch| owned.suspicion.strike(batch));
                 (PartitionState::Failed, Some(PANIC_BACKOFF))
             }
-            End::Log(error) => {
-                tracing::warn!(group, partition, %error, backoff = ?owned.backoff, "partition ended, building it again");
-                if matches!(error, log::Error::Fenced { .. }) {
+            End::Log(_) | End::Refused { .. } | End::Snapshots(_) | End::Distrusted(_) => {
+                tracing::warn!(group, partition, error = %end, backoff = ?owned.backoff, "partition ended, building it again");
+                if matches!(end, End::Log(log::Error::Fenced { .. })) {
                     owned.metrics.engine.producer_fenced.increment(1);
+                }
+                if let End::Refused { batch: Some(batch), .. } = end {
+                    owned.suspicion.strike(*batch);
                 }
                 let pause = owned.backoff;
                 owned.backoff = (pause * 2).min(LONGEST_BACKOFF);

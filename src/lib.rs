@@ -9,9 +9,12 @@
 //!   knows JSON, headers and formats.
 //! - [`log`] moves records and offsets: the seam, and behind it Kafka and an embedded log of one directory. It
 //!   does not know what an account is.
+//! - [`snapshots`] keeps bytes by aggregate on a disk of this node, so that starting need not fold everything. A cache:
+//!   it knows no aggregate either, and can be deleted at any time.
 //! - [`partition`] is where they meet. A supervisor takes what waits, one actor an account decides, and what
 //!   comes out is committed with the offsets in one transaction. One partition is one failure domain: when
-//!   anything in it goes wrong, all of it is dropped and folded again from the log.
+//!   anything in it goes wrong, all of it is dropped and folded again from the log. [`domain::transaction`] and its
+//!   wire are there and not yet driven by a partition.
 //! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
 //!   they end, and takes everything down in order.
 //! - [`http`] tells how the engine is; [`cli`] is what people type.
@@ -32,6 +35,7 @@ pub mod domain;
 pub mod wire;
 
 pub mod log;
+pub mod snapshots;
 
 pub mod partition;
 

@@ -52,7 +52,7 @@ pub struct Args {
     /// Keep the embedded log in this directory, to look at it with `account show --dir`
     #[arg(long, value_name = "DIR", conflicts_with = "brokers")]
     dir: Option<PathBuf>,
-    /// Do the same on this Kafka; topics are created when they are missing
+    /// Do the same on this Kafka, in topics of its own (`…-demo`), which are created when they are missing
     #[arg(long, value_name = "HOST:PORT")]
     brokers: Option<String>,
     #[command(flatten)]
@@ -64,10 +64,19 @@ pub struct Args {
 /// # Errors
 /// No broker, a directory that is in use.
 pub fn demo(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Failure> {
+    let config = &if args.brokers.is_some() { beside_the_real_one(config) } else { config.clone() };
     let stage = Stage::set(args, config)?;
     let outcome = actix::System::new().block_on(play(args, config, stage))?;
     report::print(&outcome, output)?;
     Ok(if outcome.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A demo on a Kafka must neither write into the real event store nor be taken for the engine that does.
+fn beside_the_real_one(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.topics.prefix.push_str("-demo");
+    config.instance_id.push_str("-demo");
+    config
 }
 
 /// The log that the demo runs on; a temporary directory is removed with it.

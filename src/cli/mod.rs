@@ -17,6 +17,7 @@ mod run;
 mod schema;
 mod send;
 mod setup;
+mod snapshots;
 mod topics;
 
 use std::ffi::OsString;
@@ -82,6 +83,9 @@ enum Command {
     /// Look at one account, folded from the log
     #[command(subcommand)]
     Account(account::Command),
+    /// Look at the snapshots of an engine that is stopped, compare them with the log, or remove them
+    #[command(subcommand)]
+    Snapshots(snapshots::Command),
     /// Measure throughput and latency on Kafka, beside a bare loop that only copies
     Bench(bench::Args),
     /// Print the JSON Schema of what is on the topics
@@ -124,6 +128,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Send(args) => send::send(&args, &config, output),
         Command::Bench(args) => bench::bench(&args, &config, cli.config.as_deref(), output),
         Command::Account(command) => account::account(&command, &config, output),
+        Command::Snapshots(command) => snapshots::snapshots(&command, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }
 }

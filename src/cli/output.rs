@@ -10,6 +10,7 @@ use serde_json::json;
 use super::BAD_CONFIGURATION;
 use crate::config::Fault;
 use crate::log;
+use crate::snapshots;
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,20 @@ impl From<log::Error> for Failure {
             log::Error::Refused { .. } => "REFUSED",
         };
         Failure::failed(code, error.to_string())
+    }
+}
+
+impl From<snapshots::Error> for Failure {
+    fn from(error: snapshots::Error) -> Self {
+        match error {
+            snapshots::Error::Locked { directory } => Failure::refused(format!(
+                "an engine runs on the snapshots in {directory}; stop it first, or set another data_dir"
+            )),
+            snapshots::Error::Unusable { .. } => Failure::refused(error.to_string()),
+            snapshots::Error::Failed { .. } | snapshots::Error::Lost { .. } | snapshots::Error::Closed => {
+                Failure::failed("SNAPSHOTS_UNUSABLE", error.to_string())
+            }
+        }
     }
 }
 

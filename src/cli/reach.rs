@@ -43,7 +43,9 @@ impl Reach {
     /// There is none in the directory.
     pub fn must_exist(&self) -> Result<(), Failure> {
         match &self.dir {
-            Some(dir) if !dir.is_dir() => Err(Failure::not_found(format!("there is no directory {}", dir.display()))),
+            Some(dir) if !Embedded::is_in(dir) => {
+                Err(Failure::not_found(format!("there is no embedded log in {}", dir.display())))
+            }
             _ => Ok(()),
         }
     }
@@ -65,8 +67,16 @@ impl Reach {
 /// # Errors
 /// What `work` failed with, or that the time is over.
 pub fn block_on<T>(within: &Within, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    run(in_time(within, work))
+}
+
+/// Runs `work` on a runtime of its own, however long it takes.
+///
+/// # Errors
+/// What `work` failed with.
+pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(in_time(within, work))
+    runtime.block_on(work)
 }
 
 /// What `work` answers, if it does in time.

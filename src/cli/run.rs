@@ -16,13 +16,17 @@ use crate::domain::account::Account;
 use crate::engine::{self, ACCOUNTS, Engine, Request};
 use crate::http::{self, Health, Killer, Routes, Tokens};
 use crate::log::kafka::{Fault, KafkaLog};
-use crate::log::{Lane, Offset, PerLane};
+use crate::log::{self, Lane, Offset, PerLane};
 use crate::metrics::Metrics;
 use crate::partition::Kill;
+use crate::snapshots::Shelves;
 use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take once everything else has ended; who sends half of one is not waited for.
+const HTTP_FAREWELL: Duration = Duration::from_secs(3);
 
 /// `run`
 #[derive(clap::Args, Debug)]
@@ -84,6 +88,7 @@ fn accepted_offsets(args: &Args, config: &Config) -> Result<BTreeMap<u32, PerLan
 async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (metrics, health) = (Metrics::new(), Health::new());
+    let shelves = setup::shelves(config, &metrics)?;
     let listener = TcpListener::bind(config.http.listen).await.map_err(|error| {
         Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
     })?;
@@ -98,14 +103,20 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
     let served = actix::spawn(http::serve(listener, routes, ended(stopped)));
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
-            Ok(()) => engine(config, accepted, metrics, health, (requests, inbox), &mut signals).await,
+            Ok(()) => {
+                let parts = (metrics, health, shelves);
+                engine(config, accepted, parts, (requests, inbox), &mut signals).await
+            },
             Err(failure) => Err(failure),
         },
         () = signals.next() => Ok(()),
     };
     drop(stop);
-    if let Ok(Err(error)) = served.await {
-        tracing::warn!(%error, "the http listener broke");
+    tokio::select! {
+        closed = tokio::time::timeout(HTTP_FAREWELL, served) => if let Ok(Ok(Err(error))) = closed {
+            tracing::warn!(%error, "the http listener broke");
+        },
+        () = signals.next() => {}
     }
     worked
 }
@@ -144,6 +155,8 @@ async fn topics_ready(config: &Config, health: &Health) -> Result<(), Failure> {
                 Some(topics) => format!("topics {topics} are missing; create them with `billing-engine topics ensure`"),
                 None => return Err(Failure::refused(refusal(&faults))),
             },
+            // What the client itself refuses, before any broker is asked.
+            Err(error @ log::Error::Refused { .. }) => return Err(Failure::refused(error.to_string())),
             Err(error) => format!("no answer of the brokers at {brokers}: {error}"),
         };
         tracing::warn!(need, retry_in = ?backoff, "waiting");
@@ -172,15 +185,15 @@ fn refusal(faults: &[Fault]) -> String {
 async fn engine(
     config: &Config,
     accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
-    metrics: Arc<Metrics>,
-    health: Health,
+    (metrics, health, shelves): (Arc<Metrics>, Health, Option<Arc<dyn Shelves>>),
     (requests, inbox): (mpsc::Sender<Request<Account>>, mpsc::Receiver<Request<Account>>),
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let log = KafkaLog::new(setup::kafka_settings(config), ACCOUNTS)?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = setup::partition_settings(config, ACCOUNTS);
-    let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads);
+    let mut settings = setup::partition_settings(config, ACCOUNTS);
+    settings.keep = setup::keep(config);
+    let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads).with_shelves(shelves);
     let mut running = actix::spawn(engine.run(inbox));
     let ended = tokio::select! {
         ended = &mut running => ended,

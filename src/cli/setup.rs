@@ -9,7 +9,9 @@ use crate::domain::ids::Timestamp;
 use crate::domain::money::Currency;
 use crate::log::Spec;
 use crate::log::kafka::{self, Desired};
-use crate::partition;
+use crate::metrics::{DiscardReason, Metrics};
+use crate::partition::{self, Keep, Pace};
+use crate::snapshots::{self, Shelves, Store};
 
 /// What decisions depend on.
 pub fn rules(config: &Config) -> Rules {
@@ -31,6 +33,28 @@ pub fn partition_settings(config: &Config, spec: Spec) -> partition::Settings {
     settings.batch_bytes = config.partition.batch_bytes.get();
     settings.message_bytes = config.limits.message_bytes.get();
     settings
+}
+
+/// What a running engine keeps in memory and what it saves.
+pub fn keep(config: &Config) -> Keep {
+    let Config { actors, snapshots, .. } = config;
+    Keep {
+        max_resident: actors.max_resident.get(),
+        idle_timeout: actors.idle_timeout,
+        pace: Pace { interval: snapshots.interval, every_events: snapshots.every_events.get() },
+        topic: snapshots.topic,
+    }
+}
+
+/// The snapshots of this machine, if it is to keep any.
+///
+/// # Errors
+/// A directory that another engine has, or that cannot be used.
+pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<dyn Shelves>>, snapshots::Error> {
+    let Some(directory) = &config.data_dir else { return Ok(None) };
+    let discarded = metrics.engine().snapshots_discarded.of(DiscardReason::Store).clone();
+    let store = Store::open(directory, config.snapshots.cache_bytes, Box::new(move || discarded.increment(1)))?;
+    Ok(Some(Arc::new(store)))
 }
 
 /// How Kafka is reached.

@@ -12,8 +12,8 @@ mod secret;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
-use std::path::Path;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::Level;
@@ -32,6 +32,9 @@ pub const DEFAULTS: &str = include_str!("../../config.toml");
 const MIB: usize = 1 << 20;
 const MOST_PARTITIONS: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
 const MOST_COUNTED: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not zero");
+const MOST_RESIDENT: NonZeroUsize = NonZeroUsize::new(1_000_000_000).expect("not zero");
+const MOST_EVENTS: NonZeroU64 = NonZeroU64::new(1_000_000_000_000).expect("not zero");
+const DAY: Duration = Duration::from_hours(24);
 /// Kafka allows 249 characters in all; this is the longest name that follows.
 const LONGEST_PREFIX: usize = 249 - ".dead-letters.redriven".len();
 
@@ -40,6 +43,8 @@ const LONGEST_PREFIX: usize = 249 - ".dead-letters.redriven".len();
 pub struct Config {
     /// Name of this engine among those of its groups.
     pub instance_id: String,
+    /// Where snapshots are kept; `None` when they are not.
+    pub data_dir: Option<PathBuf>,
     /// How to reach the brokers.
     pub kafka: Kafka,
     /// What topics are called and how they are made.
@@ -54,6 +59,10 @@ pub struct Config {
     pub limits: Limits,
     /// How much a partition takes at once.
     pub partition: Partition,
+    /// Which aggregates stay in memory.
+    pub actors: Actors,
+    /// When snapshots are written, and where to.
+    pub snapshots: Snapshots,
     /// What is told while it runs, and how.
     pub log: Log,
     /// Faults on request.
@@ -132,6 +141,28 @@ pub struct Partition {
     pub intake_bytes: NonZeroUsize,
 }
 
+/// Section `[actors]`.
+#[derive(Clone, Debug)]
+pub struct Actors {
+    /// Of one partition.
+    pub max_resident: NonZeroUsize,
+    /// Without a command.
+    pub idle_timeout: Duration,
+}
+
+/// Section `[snapshots]`.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    /// Between the beginnings of two checkpoints.
+    pub interval: Duration,
+    /// Of one partition, after which a checkpoint does not wait for the interval.
+    pub every_events: NonZeroU64,
+    /// Whether they are written to the snapshots topic as well.
+    pub topic: bool,
+    /// Of those on this machine, in memory.
+    pub cache_bytes: NonZeroUsize,
+}
+
 /// Section `[log]`.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -190,6 +221,7 @@ impl Config {
     fn read(from: &mut Reader, owned: &[(&str, &str)]) -> Config {
         Config {
             instance_id: from.instance_id(),
+            data_dir: from.value("data_dir", parse::directory),
             kafka: Kafka::read(from, owned),
             topics: Topics::read(from),
             http: Http {
@@ -203,6 +235,20 @@ impl Config {
                 batch_records: from.value("partition.batch_records", count),
                 batch_bytes: from.value("partition.batch_bytes", |text| parse::size(text, 1024 * MIB)),
                 intake_bytes: from.value("partition.intake_bytes", |text| parse::size(text, 1024 * MIB)),
+            },
+            actors: Actors {
+                max_resident: from
+                    .value("actors.max_resident", |text| parse::number(text, NonZeroUsize::MIN..=MOST_RESIDENT)),
+                idle_timeout: from
+                    .value("actors.idle_timeout", |text| parse::duration(text, Duration::from_secs(1)..=365 * DAY)),
+            },
+            snapshots: Snapshots {
+                interval: from
+                    .value("snapshots.interval", |text| parse::duration(text, Duration::from_millis(100)..=DAY)),
+                every_events: from
+                    .value("snapshots.every_events", |text| parse::number(text, NonZeroU64::MIN..=MOST_EVENTS)),
+                topic: from.value("snapshots.topic", parse::switch),
+                cache_bytes: from.value("snapshots.cache_bytes", |text| parse::size(text, 1024 * MIB)),
             },
             log: Log {
                 format: from.value("log.format", |text| {

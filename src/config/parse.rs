@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -64,6 +65,14 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
             "write for example 127.0.0.1:8090, or [::1]:8090; names are not looked up",
         )
     })
+}
+
+/// A directory, there or not; `None` when it is empty.
+pub(super) fn directory(text: &str) -> Result<Option<PathBuf>, Wrong> {
+    if text.contains('\0') {
+        return Err(Wrong::new("is no path", "write the path of a directory, or nothing"));
+    }
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
 }
 
 /// Whole numbers with units, largest first: `1h30m`.

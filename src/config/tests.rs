@@ -43,6 +43,13 @@ fn the_defaults_alone_are_sound_and_as_the_contract_names_them() {
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8090");
     assert_eq!(config.idempotency.window.get(), 256);
     assert_eq!(config.limits.message_bytes.get(), 10_485_760);
+    assert_eq!(config.data_dir.as_deref(), Some(Path::new("data")));
+    assert_eq!(config.actors.max_resident.get(), 100_000);
+    assert_eq!(config.actors.idle_timeout, Duration::from_mins(10));
+    assert_eq!(config.snapshots.interval, Duration::from_secs(30));
+    assert_eq!(config.snapshots.every_events.get(), 500_000);
+    assert!(config.snapshots.topic);
+    assert_eq!(config.snapshots.cache_bytes.get(), 64 << 20);
     let decimals = [("BTC", 8), ("EUR", 2), ("GBP", 2), ("JPY", 0), ("KWD", 3), ("POINTS", 0), ("USD", 2)];
     assert!(config.currencies.iter().map(|(code, decimals)| (code.as_str(), *decimals)).eq(decimals));
     assert_eq!(config.instance_id, gethostname::gethostname().to_string_lossy());
@@ -117,16 +124,23 @@ fn a_value_can_be_read_from_a_file_in_every_layer() {
 }
 
 #[test]
+fn an_engine_without_a_data_dir_keeps_no_snapshots_of_its_own() {
+    assert_eq!(load("data_dir = ''", &[]).unwrap().data_dir, None);
+    let config = load("", &[("BILLING__DATA_DIR", "/var/lib/billing")]).unwrap();
+    assert_eq!(config.data_dir.as_deref(), Some(Path::new("/var/lib/billing")));
+}
+
+#[test]
 fn a_value_and_its_file_in_one_layer_contradict_each_other() {
     let (_dir, secret) = file("a");
     let faults = faults(&format!("http.tokens = ['b']\nhttp.tokens_file = '{}'", secret.display()), &[]);
     assert_eq!(keys(&faults), ["http.tokens_file"]);
 }
 
-#[test]
-fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
-    let text = "
+/// One fault a key.
+const FAULTS: &str = "
         cafe = 1
+        data_dir = \"a\\u0000\"
         instance_id = 'ä'
         [kafka]
         brokers = 'localhost'
@@ -149,18 +163,32 @@ fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
         EUR = 11
         [limits]
         message_bytes = '10MB'
+        [actors]
+        max_resident = 0
+        idle_timeout = '10ms'
+        [snapshots]
+        interval = '10'
+        every_events = 0
+        topic = 'maybe'
+        cache_bytes = '0'
         [log]
         format = true
         level = 'loud'
         [chaos]
         enabled = 'yes'
     ";
-    let found = faults(text, &[("BILLING__PARTITION__BATCH_RECORDS", "many"), ("BILLING__SNAPSHOT__EVERY", "1")]);
+
+#[test]
+fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
+    let found = faults(FAULTS, &[("BILLING__PARTITION__BATCH_RECORDS", "many"), ("BILLING__SNAPSHOT__EVERY", "1")]);
     let expected = [
+        "actors.idle_timeout",
+        "actors.max_resident",
         "cafe",
         "chaos.enabled",
         "currencies.EUR",
         "currencies.usd",
+        "data_dir",
         "http.listen",
         "http.tokens",
         "instance_id",
@@ -173,6 +201,10 @@ fn each_kind_of_fault_is_found_and_all_of_them_at_once() {
         "log.level",
         "partition.batch_records",
         "snapshot.every",
+        "snapshots.cache_bytes",
+        "snapshots.every_events",
+        "snapshots.interval",
+        "snapshots.topic",
         "topics.events_retention",
         "topics.min_insync_replicas",
         "topics.partition",

@@ -1,8 +1,10 @@
 //! The commands an aggregate remembers, so that the same one again is answered and not done again.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::Unfit;
 use super::ids::{CommandHash, CommandId, Version};
 
 /// A command id with the number that tells it apart from most others at one glance.
@@ -104,6 +106,53 @@ impl Window {
             self.ids.extend(text);
         }
     }
+
+    /// Every remembered command, oldest first: its id, its content, and where the aggregate stood after its last event.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, CommandHash, Version)> {
+        let mut end = 0usize;
+        self.commands.iter().map(move |known| {
+            let start = end;
+            end = start.saturating_add(known.id_len.into());
+            (self.id_at(start..end), known.hash, known.version)
+        })
+    }
+
+    /// The id that lies there: in one piece, but for one that goes round the end.
+    fn id_at(&self, place: Range<usize>) -> Cow<'_, str> {
+        let (front, back) = self.ids.as_slices();
+        let moved = |at: usize| at.checked_sub(front.len());
+        let in_back = || back.get(moved(place.start)?..moved(place.end)?);
+        match front.get(place.clone()).or_else(in_back).and_then(|bytes| str::from_utf8(bytes).ok()) {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(self.ids.range(place).copied().map(char::from).collect()),
+        }
+    }
+
+    /// The window of this size that remembers these commands, oldest first.
+    ///
+    /// # Errors
+    /// More commands than it has room for, versions that do not rise, and one command twice in a row.
+    pub fn restored(
+        size: usize,
+        commands: impl IntoIterator<Item = (CommandId, CommandHash, Version)>,
+    ) -> Result<Self, Unfit> {
+        let mut window = Window::new(size);
+        let (mut standing, mut last) = (Version::NONE, None);
+        for (count, (id, hash, version)) in commands.into_iter().enumerate() {
+            if count >= size {
+                return Err(Unfit::Contradiction("more commands are remembered than there is room for"));
+            }
+            if version <= standing {
+                return Err(Unfit::Contradiction("the commands that are remembered are not in their order"));
+            }
+            if last.as_ref() == Some(&id) {
+                return Err(Unfit::Contradiction("a command is remembered twice in a row"));
+            }
+            window.remember(&id, hash, version);
+            (standing, last) = (version, Some(id));
+        }
+        Ok(window)
+    }
 }
 
 /// Looking at many without stopping is done several at once.
@@ -148,6 +197,28 @@ mod tests {
         let twin = |middle: &str| CommandId::parse(&format!("same-head-{middle}-same-tail")).unwrap();
         window.remember(&twin("a"), HASH, Version(1));
         assert_eq!(window.find(&Fingerprinted::new(&twin("b"))), None);
+    }
+
+    #[test]
+    fn a_window_is_restored_from_what_it_tells_and_from_nothing_that_it_never_tells() {
+        let mut window = Window::new(3);
+        for number in 1..=5 {
+            window.remember(&id(number), HASH, Version(2 * number));
+        }
+        let told: Vec<_> = window.iter().map(|(id, hash, at)| (CommandId::parse(&id).unwrap(), hash, at)).collect();
+        assert_eq!(told, [3, 4, 5].map(|number| (id(number), HASH, Version(2 * number))));
+        assert_eq!(Window::restored(3, told.clone()), Ok(window));
+        let remembered = |number, at| (id(number), HASH, Version(at));
+        for (size, commands) in [
+            (2, told),
+            (0, vec![remembered(1, 1)]),
+            (3, vec![remembered(1, 0)]),
+            (3, vec![remembered(1, 2), remembered(2, 2)]),
+            (3, vec![remembered(1, 2), remembered(2, 1)]),
+            (3, vec![remembered(1, 1), remembered(1, 2)]),
+        ] {
+            assert!(Window::restored(size, commands.clone()).is_err(), "{size} {commands:?}");
+        }
     }
 
     #[test]

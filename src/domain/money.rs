@@ -79,6 +79,11 @@ impl Amount {
         Decimal::try_from_i128_with_scale(mantissa, decimals).map(Amount).map_err(|_| InvalidAmount)
     }
 
+    /// The amount of these digits, the last `decimals` of them behind the point; `None` when it cannot be held exactly.
+    pub fn of_digits(mantissa: i128, decimals: u32) -> Option<Amount> {
+        Decimal::try_from_i128_with_scale(mantissa, decimals).ok().map(Amount)
+    }
+
     /// Digits behind the point.
     pub fn decimals(self) -> u32 {
         self.0.scale()
@@ -104,7 +109,7 @@ impl Amount {
         if self.decimals() != other.decimals() {
             return None;
         }
-        Decimal::try_from_i128_with_scale(mantissa, self.decimals()).ok().map(Amount)
+        Amount::of_digits(mantissa, self.decimals())
     }
 
     /// True below zero.

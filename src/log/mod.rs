@@ -101,6 +101,19 @@ pub struct Spec {
     pub inbox: Topic,
     /// The event store.
     pub events: Topic,
+    /// The newest snapshot of every aggregate, and how far they reach.
+    pub snapshots: Topic,
+}
+
+impl Commit {
+    /// Which of the records is the last event of that partition.
+    pub fn last_event(&self, events: Topic, partition: u32) -> Option<usize> {
+        let is_event = |index: &usize| {
+            let draft = self.records.get(*index);
+            draft.topic == events && draft.partition == partition
+        };
+        (0..self.records.len()).rev().find(is_event)
+    }
 }
 
 impl Spec {
@@ -181,18 +194,27 @@ pub trait Partition: Send + Sync {
     /// Committed events of `range`, in order; the channel closes when `range.end` is reached.
     fn replay(&self, range: Range<Offset>) -> Chunks;
 
+    /// Everything committed to this partition of the snapshots topic so far, in order; the channel closes behind the
+    /// last of it. Meaningful only after [`Partition::fence`].
+    fn snapshots(&self) -> Chunks;
+
+    /// Tells this events partition from every other that ever was, as far as the log can: of another cluster, of a
+    /// topic that was made again. Text that means something to nobody else.
+    fn identity(&self) -> Answer<String>;
+
     /// Starts reading both lanes at exactly these offsets. `arrived` is called when records wait.
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>>;
 
     /// Where both inputs end now, committed records only: what the lag is measured against.
     fn ends(&self) -> Answer<PerLane<Offset>>;
 
-    /// Makes `commit` visible. One at a time.
+    /// Makes `commit` visible, one at a time; answers the offset behind the last of its events, `None` when it has
+    /// none, or when the log knows only that they are there.
     ///
     /// # Errors
     /// [`Error::Fenced`] and everything not retriable: whether it took effect is known only to the next
     /// owner's [`Partition::inputs`]; the partition has to be built again from there.
-    fn commit(&self, commit: Arc<Commit>) -> Answer<()>;
+    fn commit(&self, commit: Arc<Commit>) -> Answer<Option<Offset>>;
 
     /// Stops reading, abandons what is open. After the answer nothing of this handle writes.
     fn close(&self) -> Answer<()>;

@@ -26,6 +26,11 @@ mod table {
     pub const DEAD_LETTERS: Family<Counter, 1> = family("billing_dead_letters_total", "Records written to the dead letters.", ["reason"]);
     pub const MISROUTED_COMMANDS: Family<Counter, 1> = family("billing_misrouted_commands_total", "Commands sent home from the wrong partition.", ["aggregate"]);
     pub const PRODUCER_FENCED: Family<Counter, 0> = family("billing_producer_fenced_total", "Producers that found a newer owner.", []);
+    pub const PASSIVATIONS: Family<Counter, 1> = family("billing_passivations_total", "Aggregates that left memory.", ["aggregate"]);
+    pub const SNAPSHOT_AGE: Family<Gauge, 2> = family("billing_snapshot_age_seconds", "Since everything was covered by snapshots, 0 while it is.", ["aggregate", "partition"]);
+    pub const SNAPSHOT_WRITES: Family<Counter, 0> = family("billing_snapshot_writes_total", "Snapshots that were written.", []);
+    pub const SNAPSHOT_FAILURES: Family<Counter, 0> = family("billing_snapshot_failures_total", "Times a store of snapshots failed.", []);
+    pub const SNAPSHOTS_DISCARDED: Family<Counter, 1> = family("billing_snapshots_discarded_total", "Times snapshots were not used.", ["reason"]);
     pub const BACKPRESSURE: Family<Seconds, 1> = family("billing_backpressure_seconds_total", "Time spent waiting on a full queue.", ["queue"]);
     pub const BUILD_INFO: Family<Gauge, 1> = family("billing_build_info", "1, with the version that runs.", ["version"]);
 }

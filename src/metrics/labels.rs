@@ -77,6 +77,32 @@ closed_set! {
 }
 
 closed_set! {
+    /// Why snapshots were not used.
+    DiscardReason {
+        /// Not what was written.
+        Damaged = "damaged",
+        /// Written by an engine that is too old.
+        OlderFormat = "older_format",
+        /// Of another cluster or topic.
+        OtherLog = "other_log",
+        /// Taken when there were more or fewer partitions.
+        OtherPartitions = "other_partitions",
+        /// Taken when aggregates remembered more or fewer commands.
+        OtherWindow = "other_window",
+        /// They reach beyond the log, or end before it begins.
+        OutsideTheLog = "outside_the_log",
+        /// The log holds another event than the one remembered.
+        OtherEvent = "other_event",
+        /// The events behind them do not follow.
+        Contradicted = "contradicted",
+        /// Some are missing.
+        Incomplete = "incomplete",
+        /// The database that held them failed.
+        Store = "store",
+    }
+}
+
+closed_set! {
     /// Why an actor was built afresh.
     RestartReason {
         /// Killed on request.

@@ -14,7 +14,7 @@ use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 pub use families::Seconds;
-pub use labels::{DeadLetterReason, Label, Outcome, PartitionState, Queue, RestartReason};
+pub use labels::{DeadLetterReason, DiscardReason, Label, Outcome, PartitionState, Queue, RestartReason};
 
 /// How often [`Metrics::upkeep`] is due: a second of full load is a few megabytes of samples.
 pub const UPKEEP: Duration = Duration::from_secs(1);
@@ -61,6 +61,9 @@ impl Metrics {
             commit_batch_records: families::COMMIT_BATCH_RECORDS.with(recorder, []),
             dead_letters: PerLabel::new(|reason| families::DEAD_LETTERS.with(recorder, [reason])),
             producer_fenced: families::PRODUCER_FENCED.with(recorder, []),
+            snapshot_writes: families::SNAPSHOT_WRITES.with(recorder, []),
+            snapshots_discarded: PerLabel::new(|reason| families::SNAPSHOTS_DISCARDED.with(recorder, [reason])),
+            snapshot_failures: families::SNAPSHOT_FAILURES.with(recorder, []),
             backpressure: PerLabel::new(|queue| families::BACKPRESSURE.with(recorder, [queue])),
         }
     }
@@ -75,6 +78,7 @@ impl Metrics {
             recovery_duration: families::RECOVERY_DURATION.with(recorder, [aggregate]),
             recovery_replayed_events: families::RECOVERY_REPLAYED_EVENTS.with(recorder, [aggregate]),
             misrouted_commands: families::MISROUTED_COMMANDS.with(recorder, [aggregate]),
+            passivations: families::PASSIVATIONS.with(recorder, [aggregate]),
         }
     }
 
@@ -91,6 +95,7 @@ impl Metrics {
             engine: self.engine(),
             aggregate: self.aggregate(aggregate),
             actors: families::ACTORS.with(&recorder, [aggregate, &number]),
+            snapshot_age: families::SNAPSHOT_AGE.with(&recorder, [aggregate, &number]),
             commands_lag: lag(&scope.commands),
             inbox_lag: lag(&scope.inbox),
             state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [aggregate, &number, state])),
@@ -132,6 +137,12 @@ pub struct EngineMetrics {
     pub dead_letters: PerLabel<DeadLetterReason, Counter>,
     /// Producers that found a newer owner.
     pub producer_fenced: Counter,
+    /// Snapshots that were written.
+    pub snapshot_writes: Counter,
+    /// Times a store of snapshots did not do what it was asked for.
+    pub snapshot_failures: Counter,
+    /// Snapshots of a partition, or of all, that were not used.
+    pub snapshots_discarded: PerLabel<DiscardReason, Counter>,
     /// Time spent waiting on a full queue.
     pub backpressure: PerLabel<Queue, Seconds>,
 }
@@ -151,6 +162,8 @@ pub struct AggregateMetrics {
     pub recovery_replayed_events: Counter,
     /// Commands sent home from the wrong partition.
     pub misrouted_commands: Counter,
+    /// Aggregates that left memory.
+    pub passivations: Counter,
 }
 
 /// Names that the series of a partition carry.
@@ -174,6 +187,8 @@ pub struct PartitionMetrics {
     pub aggregate: AggregateMetrics,
     /// Actors in memory.
     pub actors: Gauge,
+    /// Since everything was covered by snapshots; 0 while everything is.
+    pub snapshot_age: Gauge,
     /// Of the commands topic.
     pub commands_lag: Lag,
     /// Of the inbox topic.
@@ -302,7 +317,7 @@ mod tests {
         let _partitions = [0, 1].map(|partition| metrics.partition(&scope(), partition));
         let text = metrics.render();
         let headers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(headers.len(), 16, "{headers:?}");
+        assert_eq!(headers.len(), 21, "{headers:?}");
         assert!(headers.is_sorted_by(|one, next| one < next), "in order, none twice: {headers:?}");
         let mut metric = "";
         for line in text.lines() {

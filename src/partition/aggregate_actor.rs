@@ -9,7 +9,9 @@ use actix::{Actor, ActorContext, Context, Handler, Message};
 use super::attendance::Ticket;
 use super::clerk::Entry;
 use super::desk::{Desk, Outcome, Round, Verdict};
-use crate::domain::ids::{AggregateId, Timestamp};
+use super::held::{self, Held};
+use super::images;
+use crate::domain::ids::{AggregateId, Timestamp, Version};
 use crate::domain::{Command, Decision, Recorded, Rejection};
 use crate::wire::{Outcome as Answer, Reason, Request, Wire};
 
@@ -19,19 +21,21 @@ use crate::wire::{Outcome as Answer, Reason, Request, Wire};
 /// partition is dropped.
 pub struct AggregateActor<A: Wire> {
     id: AggregateId,
-    state: A,
+    /// Its place in the routing table.
+    place: u32,
+    held: Held<A>,
     desk: Rc<Desk<A>>,
 }
 
 impl<A: Wire> AggregateActor<A> {
     /// An aggregate as the log has it.
-    pub fn new(id: AggregateId, state: A, desk: Rc<Desk<A>>) -> Self {
-        AggregateActor { id, state, desk }
+    pub fn new(id: AggregateId, place: u32, held: Held<A>, desk: Rc<Desk<A>>) -> Self {
+        AggregateActor { id, place, held, desk }
     }
 
     /// What it holds.
     pub(super) fn state(&self) -> &A {
-        &self.state
+        &self.held.state
     }
 }
 
@@ -55,10 +59,33 @@ impl<A: Wire> Handler<Process> for AggregateActor<A> {
     fn handle(&mut self, Process { tasks, ticket }: Process, _: &mut Context<Self>) {
         let desk = self.desk.clone();
         let round = &mut *desk.round.borrow_mut();
+        let before = self.held.state.version();
         for place in tasks {
             let task = round.order[place] as usize;
             self.answer(&desk, round, task);
         }
+        if self.held.state.version() != before {
+            round.changed.push(self.place);
+            round.added.aggregates += u64::from(before == Version::NONE);
+        }
+        ticket.hand_in();
+    }
+}
+
+/// Write down what you are, as it is now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Serialise {
+    /// Handed in when it is written.
+    pub ticket: Ticket,
+}
+
+impl<A: Wire> Handler<Serialise> for AggregateActor<A> {
+    type Result = ();
+
+    fn handle(&mut self, Serialise { ticket }: Serialise, _: &mut Context<Self>) {
+        let image = images::write(&self.id, &self.held, self.desk.conditions);
+        self.desk.images.borrow_mut().push((self.place, image));
         ticket.hand_in();
     }
 }
@@ -78,7 +105,7 @@ impl<A: Wire> Handler<Die> for AggregateActor<A> {
 
 impl<A: Wire> AggregateActor<A> {
     fn answer(&mut self, desk: &Desk<A>, round: &mut Round<A>, task: usize) {
-        let Round { portions, tasks, drafts, now, .. } = round;
+        let Round { portions, tasks, drafts, now, added, .. } = round;
         let task = &mut tasks[task];
         let Some(request) = &task.request else { return };
         let portion = &portions[task.portion as usize];
@@ -86,6 +113,12 @@ impl<A: Wire> AggregateActor<A> {
         let first = drafts.len();
         let mut entry = Entry { drafts, lane: portion.lane, record };
         let verdict = self.decide(desk, &mut entry, request, *now);
+        if verdict == Verdict::Accepted {
+            let source = Some((portion.lane, record.offset));
+            held::note(&mut self.held.sources, source);
+            held::note(&mut added.sources, source);
+            added.accepted += 1;
+        }
         task.outcome = Some(Outcome { drafts: first..drafts.len(), verdict, sent_at: task.sent_at });
     }
 
@@ -98,7 +131,7 @@ impl<A: Wire> AggregateActor<A> {
     ) -> Verdict {
         let Desk { rules, clerk, .. } = desk;
         // A decision changes nothing, so a panic in it leaves the state as it was.
-        let decision = catch_unwind(AssertUnwindSafe(|| self.state.decide(&request.command, rules, now)));
+        let decision = catch_unwind(AssertUnwindSafe(|| self.held.state.decide(&request.command, rules, now)));
         let answer = match decision {
             Ok(Decision::Accepted(events)) => self.record(desk, entry, request, events, now).map(|()| None),
             Ok(Decision::Duplicate(version)) => Ok(Some(version)),
@@ -108,7 +141,7 @@ impl<A: Wire> AggregateActor<A> {
                 return Verdict::DeadLettered(Reason::Panic);
             }
         };
-        let standing = self.state.version();
+        let standing = self.held.state.version();
         let (verdict, outcome, version) = match &answer {
             Ok(None) => (Verdict::Accepted, Answer::Accepted, standing),
             Ok(Some(then)) => (Verdict::Duplicate, Answer::Duplicate, *then),
@@ -129,8 +162,8 @@ impl<A: Wire> AggregateActor<A> {
     ) -> Result<(), Rejection> {
         let Command { id, hash, .. } = &request.command;
         let before = entry.drafts.len();
-        let at = now.max(self.state.last_at());
-        let mut version = self.state.version();
+        let at = now.max(self.held.state.last_at());
+        let mut version = self.held.state.version();
         let mut recorded = Vec::with_capacity(events.len());
         for body in events {
             version = version.next();
@@ -144,7 +177,7 @@ impl<A: Wire> AggregateActor<A> {
             recorded.push(event);
         }
         for event in &recorded {
-            if let Err(unfit) = self.state.apply(event) {
+            if let Err(unfit) = self.held.state.apply(event) {
                 // Ends the partition: what was decided must hold, or the rules are wrong.
                 panic!("account {} cannot take what it decided: {unfit}", self.id);
             }

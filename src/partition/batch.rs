@@ -1,5 +1,6 @@
 //! What is decided and waits for its commit.
 
+use super::checkpoint::Added;
 use super::desk::Outcome;
 use super::lifecycle::BatchId;
 use super::stock::Portion;
@@ -14,6 +15,7 @@ pub struct Batch {
     first: Option<(Lane, Offset)>,
     oldest: PerLane<Option<Millis>>,
     outcomes: Vec<Outcome>,
+    added: Added,
 }
 
 impl Batch {
@@ -26,6 +28,7 @@ impl Batch {
             first: None,
             oldest: PerLane::default(),
             outcomes: Vec::new(),
+            added: Added::default(),
         }
     }
 
@@ -59,8 +62,14 @@ impl Batch {
         self.oldest
     }
 
-    /// Counts in what became of it.
-    pub fn settle(&mut self, outcomes: Vec<Outcome>) {
+    /// What it adds to the log once it is committed.
+    pub fn added(&self) -> Added {
+        self.added
+    }
+
+    /// Counts in what became of a round.
+    pub fn settle(&mut self, outcomes: Vec<Outcome>, added: Added) {
+        self.added.add(added);
         if self.outcomes.is_empty() {
             self.outcomes = outcomes;
         } else {

@@ -8,11 +8,13 @@ use actix::{ActorFutureExt, AsyncContext, Context};
 use tokio::time::Instant;
 
 use super::batch::Batch;
+use super::keeping::Slice;
 use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
-use crate::log::{Commit, Error};
+use crate::log::{Commit, Error, Offset};
 use crate::wire::Wire;
+use crate::wire::snapshot::LastEvent;
 
 /// How often a partition looks at its idle positions and its lag.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -26,6 +28,10 @@ const COMMIT_BACKOFF: Duration = Duration::from_millis(100);
 pub(super) struct Committing {
     commit: Arc<Commit>,
     batch: Batch,
+    /// Aggregates as of its end, to be saved once it took effect.
+    slice: Option<Slice>,
+    /// It gives the topic a page of what it lacked.
+    has_page: bool,
     since: Instant,
 }
 
@@ -33,9 +39,12 @@ impl<A: Wire> Supervisor<A> {
     pub(super) fn start_commit(&mut self, context: &mut Context<Self>) {
         let next = self.batch.next_offsets();
         let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
-        let records = self.desk.round.borrow_mut().take_drafts();
+        let mut records = self.desk.round.borrow_mut().take_drafts();
+        let place = (self.settings.spec.snapshots, self.log.number());
+        let kept = self.keeping.as_mut().map(|keeping| keeping.add_to(&mut records, place));
+        let (slice, has_page) = kept.unwrap_or_default();
         let commit = Arc::new(Commit { next_offsets: next, records });
-        self.send_commit(Committing { commit, batch, since: Instant::now() }, context);
+        self.send_commit(Committing { commit, batch, slice, has_page, since: Instant::now() }, context);
     }
 
     fn send_commit(&mut self, committing: Committing, context: &mut Context<Self>) {
@@ -44,11 +53,12 @@ impl<A: Wire> Supervisor<A> {
         context.spawn(wrap_future(answer).map(|answer, actor: &mut Self, context| actor.committed(answer, context)));
     }
 
-    fn committed(&mut self, answer: Result<(), Error>, context: &mut Context<Self>) {
+    fn committed(&mut self, answer: Result<Option<Offset>, Error>, context: &mut Context<Self>) {
         let Some(committing) = self.committing.take() else { return };
         match answer {
-            Ok(()) => {
+            Ok(end_of_events) => {
                 self.committed_at = Instant::now();
+                self.keep(&committing, end_of_events);
                 measures::committed(
                     &self.metrics,
                     &committing.batch.into_outcomes(),
@@ -57,6 +67,12 @@ impl<A: Wire> Supervisor<A> {
                 );
                 if let Some(commit) = Arc::into_inner(committing.commit) {
                     self.desk.round.borrow_mut().recycle(commit.records);
+                }
+                if committing.has_page {
+                    self.filled();
+                }
+                if let Some(slice) = committing.slice {
+                    self.save(slice, context);
                 }
                 self.advance(context);
             }
@@ -69,8 +85,22 @@ impl<A: Wire> Supervisor<A> {
                     }
                 });
             }
+            Err(error @ Error::Refused { .. }) => {
+                self.close(End::Refused { error, batch: committing.batch.id() }, context);
+            }
             Err(error) => self.close(End::Log(error), context),
         }
+    }
+
+    /// Counts in what the log holds now.
+    fn keep(&mut self, committing: &Committing, end_of_events: Option<Offset>) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let Committing { commit, batch, .. } = committing;
+        let last_event = end_of_events.and_then(|end| {
+            let draft = commit.records.get(commit.last_event(self.settings.spec.events, self.log.number())?);
+            Some(LastEvent::of(end - 1, draft.key, draft.value))
+        });
+        keeping.checkpoints.committed(batch.added(), last_event);
     }
 
     /// Idle positions pass control records, and no offset is left to expire.
@@ -87,6 +117,11 @@ impl<A: Wire> Supervisor<A> {
     /// Looks at what the partition holds and how far it is behind.
     fn measure(&mut self, context: &mut Context<Self>) {
         self.metrics.actors.set(self.routes.live() as f64);
+        if let Some(keeping) = &mut self.keeping {
+            self.metrics.snapshot_age.set(keeping.checkpoints.age().as_secs_f64());
+            // Who is idle is noticed by nothing else.
+            keeping.may_passivate = true;
+        }
         if let Some(stock) = &self.stock {
             measures::backpressure(&self.metrics, stock);
         }

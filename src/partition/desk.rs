@@ -6,11 +6,13 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::checkpoint::Added;
 use super::clerk::Clerk;
 use super::stock::Portion;
 use crate::domain::Rules;
 use crate::domain::ids::Timestamp;
 use crate::log::{Drafts, Millis};
+use crate::wire::snapshot::Conditions;
 use crate::wire::{Request, Wire};
 
 /// The shared part of a partition.
@@ -21,6 +23,10 @@ pub struct Desk<A: Wire> {
     pub rules: Rules,
     /// Writes down what comes out.
     pub clerk: Clerk,
+    /// Under which images are taken.
+    pub conditions: Conditions,
+    /// Images of aggregates that were asked for, by their places.
+    pub images: RefCell<Vec<(u32, Vec<u8>)>>,
 }
 
 /// Some records that are decided together.
@@ -37,6 +43,10 @@ pub struct Round<A: Wire> {
     pub first_draft: usize,
     /// The time of its decisions.
     pub now: Timestamp,
+    /// Places of the aggregates that it changed.
+    pub changed: Vec<u32>,
+    /// What it adds to the log.
+    pub added: Added,
     /// Without records, and with the memory of an earlier commit.
     spare: Drafts,
 }
@@ -91,6 +101,8 @@ impl<A: Wire> Round<A> {
             drafts: Drafts::default(),
             first_draft: 0,
             now: Timestamp::default(),
+            changed: Vec::new(),
+            added: Added::default(),
             spare: Drafts::default(),
         }
     }

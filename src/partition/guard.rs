@@ -25,8 +25,9 @@ pub struct Evidence<'a> {
 /// The next offset to read.
 ///
 /// Lost or moved offsets never lose or double money: there is no automatic reset. What the operator accepts stands in
-/// for an offset that is lost or cannot be trusted, never for one that can: it stays in the arguments of an engine
-/// that is started again and again. It overrides what the events say, but not the bounds of the log.
+/// for an offset that is lost or cannot be trusted, never for one that can, and never leads back behind what the group
+/// has committed: it stays in the arguments of an engine that is started again and again, also before it has caught
+/// up. It overrides what the events say, but not the bounds of the log.
 ///
 /// # Errors
 /// The [`Halt`] that names the gap.
@@ -40,7 +41,10 @@ pub fn starting_offset(evidence: Evidence<'_>) -> Result<Offset, Halt> {
         (None, None) => Ok(start),
         (None, Some(accepted)) => inside(&evidence, accepted),
         (Some(committed), None) => trusted(&evidence, committed),
-        (Some(committed), Some(accepted)) => trusted(&evidence, committed).or_else(|_| inside(&evidence, accepted)),
+        (Some(committed), Some(accepted)) => trusted(&evidence, committed).or_else(|halt| match halt {
+            Halt::OffsetMovedBack { .. } => inside(&evidence, accepted.max(committed)),
+            _ => inside(&evidence, accepted),
+        }),
     }
 }
 
@@ -112,14 +116,19 @@ mod tests {
     #[test]
     fn an_offset_that_an_event_names_halts_unless_an_operator_accepts_it() {
         assert!(matches!(starting_offset(evidence(Some(49))), Err(Halt::OffsetMovedBack { highest_source: 49, .. })));
-        let accepted = Evidence { accepted: Some(20), ..evidence(Some(49)) };
-        assert_eq!(starting_offset(accepted), Ok(20));
+        let accepted = |accepted| Evidence { accepted: Some(accepted), ..evidence(Some(20)) };
+        assert_eq!(starting_offset(accepted(30)), Ok(30));
+        assert_eq!(starting_offset(accepted(15)), Ok(20), "what was committed was decided");
     }
 
     #[test]
     fn what_an_operator_accepted_once_does_not_rewind_a_group_that_has_gone_on() {
         let again = Evidence { accepted: Some(20), ..evidence(Some(80)) };
         assert_eq!(starting_offset(again), Ok(80));
+        let before_it_caught_up = Evidence { accepted: Some(20), ..evidence(Some(25)) };
+        assert_eq!(starting_offset(before_it_caught_up), Ok(25));
+        let gone = Evidence { accepted: Some(20), ..evidence(Some(101)) };
+        assert_eq!(starting_offset(gone), Ok(20), "a topic that was made anew");
         let without_events = Evidence { has_events: false, highest_source: None, accepted: Some(20), ..evidence(None) };
         assert_eq!(starting_offset(without_events), Ok(20));
     }

@@ -36,6 +36,20 @@ pub enum End {
     /// The log failed it: build it again, with backoff.
     #[error(transparent)]
     Log(#[from] crate::log::Error),
+    /// The snapshots on this machine failed it: build it again, with backoff.
+    #[error(transparent)]
+    Snapshots(#[from] crate::snapshots::Error),
+    /// A snapshot that it needed cannot be used, and is forgotten: build it again.
+    #[error("its snapshots are built again: {0}")]
+    Distrusted(String),
+    /// The log takes no such batch, however often it is tried: build it again, with backoff, and watch that batch.
+    #[error("{error}")]
+    Refused {
+        /// What the log said.
+        error: crate::log::Error,
+        /// The batch, if it had any record.
+        batch: Option<BatchId>,
+    },
     /// Something in it panicked: build it again, and watch the batch that it happened in.
     #[error("panicked with a batch of {} records", batch.map_or(0, |batch| batch.records))]
     Panicked {
@@ -154,6 +168,12 @@ pub enum Halt {
         home: u32,
         /// The present number of partitions.
         partitions: u32,
+    },
+    /// A snapshot in a format that this version does not know.
+    #[error("a snapshot cannot be read: {reason}")]
+    Snapshot {
+        /// What is wrong, and which version it needs.
+        reason: String,
     },
     /// A message of the engine in a format that this version does not know.
     #[error("message at {lane} offset {offset} cannot be read: {reason}")]

@@ -7,7 +7,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Weak
 use tokio::sync::oneshot;
 
 use super::lifecycle::{End, Stage};
-use super::recovery;
+use super::recovery::{Takeover, recover};
 use super::supervisor::{Report, Supervisor};
 use crate::domain::ids::AggregateId;
 use crate::log::Signal;
@@ -29,10 +29,15 @@ impl<A: Wire> Actor for Supervisor<A> {
 
     fn started(&mut self, context: &mut Context<Self>) {
         self.report(Report::Stage(Stage::Recovering));
-        let (log, settings, accepted, arrived) =
-            (self.log.clone(), self.settings.clone(), self.accepted, wake(context));
-        let recovering = async move { recovery::recover::<A>(&log, &settings, accepted, arrived).await };
-        context.spawn(wrap_future(recovering).map(|recovered, actor: &mut Self, context| {
+        let takeover = Takeover {
+            log: self.log.clone(),
+            settings: self.settings.clone(),
+            shelf: self.shelf.clone(),
+            accepted: self.accepted,
+            arrived: wake(context),
+            metrics: self.metrics.engine.clone(),
+        };
+        context.spawn(wrap_future(recover::<A>(takeover)).map(|recovered, actor: &mut Self, context| {
             actor.recovered(recovered, context);
         }));
     }

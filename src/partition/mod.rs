@@ -6,39 +6,58 @@
 //! cut by what waits, never by a timer.
 //!
 //! A partition is one failure domain. When anything in it goes wrong it [ends](lifecycle::End), all of it is
-//! dropped, and `recovery` builds it again from the log.
+//! dropped, and `recovery` builds it again: `rebuilding` takes the snapshots that can be trusted (`trust`) and the
+//! events behind them, or every event there is.
+//!
+//! What its aggregates are is kept beside the log: `keeping` lets slices of them be serialised at the end of a batch and
+//! saves them once that took effect, `checkpoint` knows how far that reaches, `mirroring` writes the same to the
+//! snapshots topic. So an aggregate may leave memory (`passivation`) and come back with its next command (`loading`).
 
 mod aggregate_actor;
 mod attendance;
 mod batch;
+mod checkpoint;
 mod clerk;
 mod committing;
 mod desk;
+mod folding;
 pub mod guard;
+mod held;
+mod images;
 mod inspect;
+mod keeping;
 pub mod lifecycle;
+mod loading;
 mod mailbox;
 mod measures;
+mod mirroring;
+mod passivation;
 pub mod placement;
 pub mod poison;
+mod rebuilding;
 mod recovery;
 mod refolding;
 mod round;
 mod routes;
 mod stock;
 mod supervisor;
+mod trust;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::Rules;
 use crate::domain::ids::Timestamp;
 use crate::log::{Lane, PerLane, Spec};
+use crate::wire::snapshot::Conditions;
 
+pub use checkpoint::{Generation, Pace, Standing};
 pub use clerk::{DEAD_LETTERS, REPLIES};
+pub use held::Held;
 pub use inspect::{Inspect, Inspection};
 pub use mailbox::{Kill, Release};
-pub use recovery::{Folded, fold};
 pub use supervisor::{Incarnation, Report, Start, Supervisor};
+pub use trust::Position;
 
 /// Reads the time. The engine's clock in production, a simulated one in simulation.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -62,6 +81,8 @@ pub struct Settings {
     pub event_bytes: usize,
     /// Most bytes of what carries a record of upstream, a dead letter or a message home: key, value and headers.
     pub carried_bytes: usize,
+    /// What is kept in memory and what is saved.
+    pub keep: Keep,
     /// Tells the time.
     pub clock: Clock,
     group: Arc<str>,
@@ -81,11 +102,17 @@ impl Settings {
             message_bytes: 10 << 20,
             event_bytes: EVENT_TOPIC_BYTES - BATCH_OVERHEAD,
             carried_bytes: CARRYING_TOPIC_BYTES - BATCH_OVERHEAD,
+            keep: Keep::everything(),
             clock,
             group: format!("{prefix}-{}", spec.group).into(),
             events: spec.events.full_name(prefix).into(),
             lanes: PerLane::from_fn(|lane| spec.topic(lane).full_name(prefix).into()),
         }
+    }
+
+    /// What changes the fold of the same events.
+    pub fn conditions(&self) -> Conditions {
+        Conditions { partitions: self.partitions, window: self.rules.idempotency_window as u64 }
     }
 
     /// Full name of the consumer group.
@@ -101,6 +128,27 @@ impl Settings {
     /// Full name of that lane's topic.
     pub fn topic_name(&self, lane: Lane) -> &str {
         self.lanes.of(lane)
+    }
+}
+
+/// What is kept in memory and what is saved.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Most aggregates in memory, where there are snapshots to let them go to.
+    pub max_resident: usize,
+    /// How long an aggregate stays that nobody asks.
+    pub idle_timeout: Duration,
+    /// When what changed is saved.
+    pub pace: Pace,
+    /// Whether the snapshots topic is read and written.
+    pub topic: bool,
+}
+
+impl Keep {
+    /// Everything in memory, nothing in the topic.
+    pub fn everything() -> Self {
+        let pace = Pace { interval: Duration::MAX, every_events: u64::MAX };
+        Keep { max_resident: usize::MAX, idle_timeout: Duration::MAX, pace, topic: false }
     }
 }
 

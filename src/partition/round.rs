@@ -1,6 +1,5 @@
 //! One round: records are read, grouped by aggregate, handed out, and their answers collected.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,11 +12,12 @@ use super::lifecycle::{End, Halt};
 use super::mailbox::Kill;
 use super::placement::partition_of;
 use super::poison::Suspicion;
-use super::routes::Residence;
+use super::routes::{Epoch, Residence};
 use super::stock::Portion;
 use super::supervisor::Supervisor;
 use crate::log::Millis;
 use crate::wire::{self, Reason, Request, Wire, message};
+use tokio::time::Instant;
 
 /// Most records of one round: small enough that other partitions on the same thread are not kept waiting.
 pub const ROUND_RECORDS: usize = 1_024;
@@ -32,8 +32,9 @@ pub struct Group {
 }
 
 impl<A: Wire> Supervisor<A> {
-    /// Reads the records of a round and groups those that actors have to answer.
-    pub(super) fn lay_out(&mut self, portions: Vec<Portion>) -> Result<Vec<Group>, End> {
+    /// Reads the records of a round and groups those that actors have to answer; answers also the places of those that
+    /// are not known here yet.
+    pub(super) fn lay_out(&mut self, portions: Vec<Portion>) -> Result<(Vec<Group>, Vec<u32>), End> {
         let round = &mut *self.desk.round.borrow_mut();
         let reader = Reader {
             clerk: &self.desk.clerk,
@@ -46,7 +47,7 @@ impl<A: Wire> Supervisor<A> {
         let Round { portions, tasks, drafts, order, .. } = round;
         // Place and task packed into one number: sorting numbers groups the tasks and keeps their order.
         let mut places: Vec<(u32, u32)> = Vec::new();
-        let mut newcomers = HashSet::new();
+        let mut unknown = Vec::new();
         for (portion_index, portion) in portions.iter().enumerate() {
             for (index, record) in portion.records().enumerate() {
                 let first = drafts.len();
@@ -58,9 +59,8 @@ impl<A: Wire> Supervisor<A> {
                     Ok(request) => {
                         let id = &request.aggregate_id;
                         let place = self.routes.find(id).unwrap_or_else(|| {
-                            let blank = Residence::Folded(A::blank(&self.settings.rules));
-                            let place = self.routes.settle(id, blank);
-                            newcomers.insert(place);
+                            let place = self.routes.settle(id, Residence::Unknown);
+                            unknown.push(place);
                             place
                         });
                         places.push((place, tasks.len() as u32));
@@ -75,6 +75,12 @@ impl<A: Wire> Supervisor<A> {
             }
         }
         places.sort_unstable();
+        if self.keeping.is_some() {
+            let now = Instant::now();
+            for group in places.chunk_by(|(a, _), (b, _)| a == b) {
+                self.routes.ask(group[0].0, now);
+            }
+        }
         order.extend(places.iter().map(|(_, task)| *task));
         let mut start = 0;
         let groups: Vec<Group> = places
@@ -85,8 +91,7 @@ impl<A: Wire> Supervisor<A> {
                 Group { place: group[0].0, tasks }
             })
             .collect();
-        self.newcomers = groups.iter().filter(|group| newcomers.contains(&group.place)).cloned().collect();
-        Ok(groups)
+        Ok((groups, unknown))
     }
 
     /// Gives each actor its tasks. Who is dead is noticed by its ticket.
@@ -126,18 +131,33 @@ impl<A: Wire> Supervisor<A> {
         condemned.map(|kill| (numbers[(kill.lot / 2) as usize % numbers.len()], kill)).collect()
     }
 
+    /// The aggregate changes in that epoch, and is to be saved some time.
+    pub(super) fn changed(&mut self, place: u32, epoch: Epoch) {
+        if self.routes.change(place, epoch)
+            && let Some(keeping) = &mut self.keeping
+        {
+            keeping.checkpoints.changed.push(place);
+        }
+    }
+
     /// Clears the desk; forgets who was asked for the first time and does not exist.
-    pub(super) fn close_round(&mut self) -> Vec<Outcome> {
-        let round = &mut *self.desk.round.borrow_mut();
-        for group in self.newcomers.drain(..) {
-            let is_accepted = |task: &u32| {
-                round.tasks[*task as usize].outcome.as_ref().is_some_and(|o| o.verdict == Verdict::Accepted)
-            };
-            if !round.order[group.tasks].iter().any(is_accepted) {
-                self.routes.vacate(group.place);
+    pub(super) fn close_round(&mut self) {
+        let desk = self.desk.clone();
+        let round = &mut *desk.round.borrow_mut();
+        let number = self.epoch;
+        for place in std::mem::take(&mut round.changed) {
+            self.changed(place, number);
+        }
+        for place in self.newcomers.drain(..) {
+            if !self.routes.has_changed(place) {
+                self.routes.vacate(place);
             }
         }
-        round.close()
+        let added = std::mem::take(&mut round.added);
+        self.batch.settle(round.close(), added);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.may_passivate = true;
+        }
     }
 }
 

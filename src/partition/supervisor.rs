@@ -19,16 +19,22 @@ use super::clerk::Clerk;
 use super::committing::{Committing, TICK};
 use super::desk::{Desk, Round};
 use super::inspect::Inspect;
+use super::keeping::Keeping;
 use super::lifecycle::{End, Stage};
 use super::mailbox::{Kill, wake};
 use super::poison::Suspicion;
+use super::rebuilding::Rebuilt;
 use super::recovery::Recovered;
 use super::round::{Group, ROUND_RECORDS};
-use super::routes::Routes;
+use super::routes::{Epoch, Residence, Routes};
 use super::stock::Stock;
 use crate::log::{Error, Offset, Partition, PerLane};
 use crate::metrics::PartitionMetrics;
+use crate::snapshots::{self, Shelf};
 use crate::wire::Wire;
+
+/// What everything that was folded counts for: the epoch before the first.
+const RECOVERY: Epoch = 1;
 
 /// What a supervisor needs to begin.
 pub struct Start {
@@ -36,6 +42,8 @@ pub struct Start {
     pub log: Arc<dyn Partition>,
     /// How to run it.
     pub settings: Arc<Settings>,
+    /// Its snapshots on this machine, if it is to have any.
+    pub shelf: Option<Arc<dyn Shelf>>,
     /// Offsets an operator decided on.
     pub accepted: PerLane<Option<Offset>>,
     /// What earlier incarnations suspect.
@@ -72,8 +80,14 @@ pub struct Supervisor<A: Wire> {
     pub(super) settings: Arc<Settings>,
     pub(super) desk: Rc<Desk<A>>,
     pub(super) routes: Routes<A>,
-    /// Who was asked for the first time in this round.
-    pub(super) newcomers: Vec<Group>,
+    /// Places of those who are asked for in this round and do not exist.
+    pub(super) newcomers: Vec<u32>,
+    /// Until the partition is recovered.
+    pub(super) shelf: Option<Arc<dyn Shelf>>,
+    /// What is saved, where snapshots are kept at all.
+    pub(super) keeping: Option<Keeping>,
+    /// What is decided now is decided in this epoch.
+    pub(super) epoch: Epoch,
     pub(super) suspicion: Suspicion,
     pub(super) metrics: Arc<PartitionMetrics>,
     pub(super) condemned: Vec<Kill>,
@@ -99,10 +113,14 @@ pub(super) enum Work {
     None,
     /// They decide.
     Deciding { groups: Vec<Group>, attendance: Arc<Attendance> },
-    /// Some died; their commands wait until they are folded again.
-    Bereft { groups: Vec<Group> },
+    /// Their snapshots are being loaded; their commands wait.
+    Loading { groups: Vec<Group> },
+    /// They write down what they are.
+    Serialising { places: Vec<u32>, attendance: Arc<Attendance> },
+    /// Some died; their commands, if they had any, wait until they are folded again.
+    Bereft { dead: Vec<u32>, groups: Vec<Group> },
     /// They are being folded.
-    Folding { groups: Vec<Group> },
+    Folding,
     /// Something panicked. The commit under way is not to be lost with it: it may hold what was decided one record
     /// before.
     Broken,
@@ -111,13 +129,22 @@ pub(super) enum Work {
 impl<A: Wire> Supervisor<A> {
     /// A partition that recovers as soon as it is started.
     pub fn new(start: Start) -> Self {
-        let Start { log, settings, accepted, suspicion, metrics, incarnation, reports } = start;
+        let Start { log, settings, shelf, accepted, suspicion, metrics, incarnation, reports } = start;
         let clerk = Clerk::new(&settings, log.number());
-        let desk = Desk { round: Round::empty().into(), rules: settings.rules.clone(), clerk };
+        let desk = Desk {
+            round: Round::empty().into(),
+            rules: settings.rules.clone(),
+            clerk,
+            conditions: settings.conditions(),
+            images: Vec::new().into(),
+        };
         Supervisor {
             desk: Rc::new(desk),
-            routes: Routes::new([]),
+            routes: Routes::new(),
             newcomers: Vec::new(),
+            shelf,
+            keeping: None,
+            epoch: RECOVERY + 1,
             suspicion,
             metrics,
             condemned: Vec::new(),
@@ -172,8 +199,16 @@ impl<A: Wire> Supervisor<A> {
             if !matches!(self.work, Work::None) {
                 return Ok(());
             }
-            if self.committing.is_none() && self.batch.records() > 0 {
-                self.start_commit(context);
+            self.passivate();
+            if self.committing.is_none() {
+                if self.take_slice(context) {
+                    continue;
+                }
+                if self.batch.records() > 0 || self.keeping.as_ref().is_some_and(Keeping::needs_commit) {
+                    self.start_commit(context);
+                } else {
+                    self.save_committed_slice(context);
+                }
             }
             if self.stage == Stage::Draining && self.committing.is_none() {
                 return Err(End::Released);
@@ -190,6 +225,9 @@ impl<A: Wire> Supervisor<A> {
 
     /// Takes what waits, as far as the batch has room, and lets the actors decide. False when there is nothing.
     fn start_round(&mut self, context: &mut Context<Self>) -> Result<bool, End> {
+        if self.is_crowded() {
+            return Ok(false);
+        }
         let Some(stock) = &mut self.stock else { return Ok(false) };
         let mut portions = Vec::new();
         let bound = self.suspicion.bound(self.batch.start()).unwrap_or(self.settings.batch_records);
@@ -207,8 +245,8 @@ impl<A: Wire> Supervisor<A> {
         if portions.is_empty() {
             return Ok(false);
         }
-        let groups = self.lay_out(portions)?;
-        self.dispatch(groups, context);
+        let (groups, unknown) = self.lay_out(portions)?;
+        self.look_up(&unknown, groups, context);
         Ok(true)
     }
 
@@ -240,16 +278,23 @@ impl<A: Wire> Supervisor<A> {
                     return self.finish_round(context);
                 }
                 if absences.is_empty() {
-                    let outcomes = self.close_round();
-                    self.batch.settle(outcomes);
+                    self.close_round();
                 } else {
-                    let groups = absences.iter().map(|absence| groups[absence.group].clone()).collect();
-                    self.work = Work::Bereft { groups };
+                    let groups: Vec<_> = absences.iter().map(|absence| groups[absence.group].clone()).collect();
+                    self.work = Work::Bereft { dead: groups.iter().map(|group| group.place).collect(), groups };
                     self.fold_lost(context);
                 }
             }
-            Work::Bereft { groups } => {
-                self.work = Work::Bereft { groups };
+            Work::Serialising { places, attendance } if attendance.is_complete() => {
+                let absences = attendance.absences();
+                if absences.iter().any(|absence| absence.panicked) {
+                    self.work = Work::Broken;
+                    return self.finish_round(context);
+                }
+                self.serialised(&places, &absences, context);
+            }
+            Work::Bereft { dead, groups } => {
+                self.work = Work::Bereft { dead, groups };
                 self.fold_lost(context);
             }
             Work::Broken if self.committing.is_none() => return Err(End::Panicked { batch: self.batch.id() }),
@@ -263,28 +308,66 @@ impl<A: Wire> Supervisor<A> {
             return;
         }
         match recovered {
-            Ok(Recovered { aggregates, from, lanes, replayed }) => {
-                self.metrics.aggregate.recovery_replayed_events.increment(replayed);
+            Ok(Recovered { rebuilt, from, lanes }) => {
+                self.metrics.aggregate.recovery_replayed_events.increment(rebuilt.fold.events);
                 self.metrics.aggregate.recovery_duration.record(self.committed_at.elapsed());
-                self.routes = Routes::new(aggregates);
+                self.remember(rebuilt);
                 self.batch = Batch::starting_at(from);
                 self.stock = Some(Stock::new(lanes));
                 self.enter(Stage::Running);
                 context.run_interval(TICK, Self::tick);
                 self.advance(context);
             }
-            Err(end) => self.close(end, context),
+            Err(end) => {
+                if let End::Snapshots(_) = end {
+                    self.metrics.engine.snapshot_failures.increment(1);
+                }
+                self.close(end, context);
+            }
+        }
+    }
+
+    /// Settles everything that is in memory from the beginning.
+    fn remember(&mut self, rebuilt: Rebuilt<A>) {
+        let keep = &self.settings.keep;
+        let keeps = self.shelf.is_some() || keep.topic;
+        self.keeping = keeps.then(|| Keeping::new(keep.pace, self.shelf.take(), &rebuilt));
+        let mut aggregates: Vec<_> = rebuilt.fold.aggregates.into_iter().collect();
+        aggregates.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (id, folded) in aggregates {
+            let place = self.routes.settle(&id, Residence::Folded(Box::new(folded.held)));
+            if folded.is_changed {
+                self.changed(place, RECOVERY);
+            }
         }
     }
 
     /// Nothing is repaired in place: whatever is in memory is dropped.
     pub(super) fn close(&mut self, end: End, context: &mut Context<Self>) {
+        self.close_after(None, end, context);
+    }
+
+    /// The same, once a shelf has answered.
+    pub(super) fn close_after(
+        &mut self,
+        shelved: Option<snapshots::Answer<()>>,
+        end: End,
+        context: &mut Context<Self>,
+    ) {
         if self.stage == Stage::Closed {
             return;
         }
         self.stage = Stage::Closed;
         self.stock = None;
         let closing = self.log.close();
+        let closing = async move {
+            if let Some(shelved) = shelved
+                && let Err(error) = shelved.await
+            {
+                tracing::warn!(%error, "the shelf of a partition that ends does not answer");
+            }
+            closing.await
+        };
         context.spawn(wrap_future(closing).map(|closed: Result<(), Error>, actor: &mut Self, context| {
             if let Err(error) = closed {
                 tracing::warn!(partition = actor.log.number(), %error, "the log did not close the partition cleanly");

@@ -1,7 +1,7 @@
 //! Bytes to domain and back: the only place that knows JSON, headers and versions.
 //!
 //! Upstream is read strictly ([`command`]): what could be misread is a dead letter, never a guess. The engine's
-//! own records are read as what they are ([`event`], [`message`]): if they cannot be, something newer or
+//! own records are read as what they are ([`event`], [`message`], [`snapshot`]): if they cannot be, something newer or
 //! something broken wrote them, and that is an error which names it.
 //!
 //! Everything works on borrowed slices and writes into buffers of the caller.
@@ -15,8 +15,10 @@ pub mod json;
 pub mod message;
 pub mod reply;
 pub mod schema;
+pub mod snapshot;
 
 mod account;
+mod image;
 mod metadata;
 mod recorded;
 mod transaction;
@@ -40,6 +42,8 @@ pub trait Wire: Aggregate {
     const AGGREGATE: &'static str;
     /// In headers (`Account`).
     const AGGREGATE_TYPE: &'static str;
+    /// The format of its snapshots, counted up with every change of what [`Wire::write_snapshot`] writes.
+    const SNAPSHOT_FORMAT: u16;
 
     /// The type of a command.
     fn command_type(command: &Self::Command) -> &'static str;
@@ -61,4 +65,13 @@ pub trait Wire: Aggregate {
     /// # Errors
     /// A type or a field that is not known here, or data that is no event's.
     fn read_event(event_type: &str, data: &str) -> Result<Self::Event, Fault>;
+
+    /// Appends everything that it is.
+    fn write_snapshot(&self, out: &mut Vec<u8>);
+
+    /// Reads what was written, all of `bytes`, under these conditions.
+    ///
+    /// # Errors
+    /// Bytes that are no snapshot, or say what no history leads to.
+    fn read_snapshot(bytes: &[u8], conditions: snapshot::Conditions) -> Result<Self, snapshot::Error>;
 }

@@ -75,6 +75,14 @@ impl Partition for Memory {
         mpsc::channel(1).1
     }
 
+    fn snapshots(&self) -> Chunks {
+        mpsc::channel(1).1
+    }
+
+    fn identity(&self) -> Answer<String> {
+        answer("memory".to_owned())
+    }
+
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>> {
         let never_hungry: Signal = Arc::new(|| {});
         let lanes = PerLane::from_fn(|lane: Lane| {
@@ -88,12 +96,12 @@ impl Partition for Memory {
         answer(PerLane { commands: self.end(), inbox: 0 })
     }
 
-    fn commit(&self, commit: Arc<Commit>) -> Answer<()> {
+    fn commit(&self, commit: Arc<Commit>) -> Answer<Option<Offset>> {
         self.progress.send_modify(|progress| {
             progress.next_command = commit.next_offsets.commands;
             progress.written += commit.records.len();
         });
-        answer(())
+        answer(None)
     }
 
     fn close(&self) -> Answer<()> {

@@ -93,6 +93,7 @@ fn start(log: Arc<Memory>) -> Start {
     Start {
         log,
         settings: Arc::new(settings),
+        shelf: None,
         accepted: PerLane::default(),
         suspicion: Suspicion::default(),
         metrics: Arc::new(Metrics::new().partition(&scope, 0)),

@@ -1,6 +1,7 @@
 //! Golden bytes: what was written yesterday still reads, and is still written so.
 //!
-//! Each file under `tests/fixtures` is one command, event, reply, dead letter or message, and stands in one table here.
+//! Each file under `tests/fixtures` is one command, event, reply, dead letter, message or snapshot, and stands in one
+//! table here.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,8 +13,10 @@ mod messages;
 mod record;
 mod replies;
 mod schema;
+mod snapshots;
 mod transaction_commands;
 mod transaction_events;
+mod transaction_snapshots;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,6 +44,7 @@ fn every_fixture_stands_in_a_table() {
         ("replies", replies::names()),
         ("dead-letters", dead_letters::names()),
         ("messages", [messages::names(), letters::names()].concat()),
+        ("snapshots", [snapshots::names(), transaction_snapshots::names()].concat()),
     ];
     for (kind, names) in tables {
         let files = fs::read_dir(fixtures(kind)).unwrap();

@@ -138,3 +138,26 @@ fn odd_records_around_a_good_command_do_not_keep_it_from_taking_effect() {
         assert_eq!(event.header("tracestate"), None, "{caused_by:?}");
     }
 }
+
+#[test]
+fn a_command_whose_event_the_broker_takes_no_more_is_found_and_put_aside() {
+    let kafka = Kafka::shared();
+    let setup = Setup::new(kafka, "refused").with_topics();
+    let offsets = Offsets::new(kafka, setup.prefix());
+    let upstream = Upstream::new(kafka, &setup.topic("account.commands"), Partitioner::Murmur2);
+    let engine = setup.start();
+    let events = setup.topic("account.events");
+    let lowered = ["--alter", "--entity-type", "topics", "--entity-name", &events, "--add-config"];
+    kafka.tool("configs", &[&lowered[..], &["max.message.bytes=2000"]].concat());
+    upstream.send(&upstream::create("acc-1"));
+    let mut large = upstream::credit("acc-1", "cmd-large", "1.00");
+    large["data"]["metadata"] = json!({ "note": "x".repeat(3_000) });
+    upstream.send(&large);
+    upstream.send(&upstream::credit("acc-1", "cmd-after", "2.00"));
+    upstream.flush();
+    offsets.wait_until_idle(LIMIT);
+    engine.stop();
+    let audit = Audit::of(kafka, setup.prefix());
+    audit.assert_clean();
+    assert_eq!((audit.dead_letters, audit.events), (1, 2), "{}", audit.counts());
+}

@@ -14,6 +14,7 @@ mod other_clients;
 mod partition_count;
 mod seed_commands;
 mod shutdown;
+mod snapshots;
 mod test_broker;
 mod two_engines;
 mod zombie;

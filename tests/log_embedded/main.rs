@@ -18,8 +18,9 @@ use tokio::time::timeout;
 const COMMANDS: Topic = Topic("account.commands");
 const INBOX: Topic = Topic("account.inbox");
 const EVENTS: Topic = Topic("account.events");
+const SNAPSHOTS: Topic = Topic("account.snapshots");
 const REPLIES: Topic = Topic("replies");
-const SPEC: Spec = Spec { group: "accounts", commands: COMMANDS, inbox: INBOX, events: EVENTS };
+const SPEC: Spec = Spec { group: "accounts", commands: COMMANDS, inbox: INBOX, events: EVENTS, snapshots: SNAPSHOTS };
 const PARTITIONS: u32 = 3;
 
 fn open(dir: &Path) -> Embedded {

@@ -1,5 +1,6 @@
 //! What is read is what was written, in order, and no more of it than there is room for.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 use crate::{
-    COMMANDS, EVENTS, INBOX, PARTITIONS, all, commit, everything, numbered, open, owned, reason, soon, texts, values,
+    COMMANDS, EVENTS, INBOX, PARTITIONS, REPLIES, SNAPSHOTS, all, commit, everything, numbered, open, owned, reason,
+    soon, texts, values,
 };
 
 fn signal() -> (Arc<Notify>, Signal) {
@@ -167,4 +169,30 @@ async fn a_value_of_10_mib_survives_between_small_ones() {
     let log = open(dir.path());
     let read = everything(&*log.client(), COMMANDS, 0).await;
     assert!(read.into_iter().map(|(_, value)| value).eq(sent));
+}
+
+#[tokio::test]
+async fn a_commit_answers_where_its_last_event_ends_and_snapshots_are_read_back_whole() {
+    let dir = TempDir::new().unwrap();
+    let log = open(dir.path());
+    let owner = owned(&log, 0).await;
+    assert_eq!(all(owner.snapshots()).await, []);
+    let mut records = values(EVENTS, 0, ["one".into(), "two".into()]);
+    values(REPLIES, 0, ["reply".into()]).iter().for_each(|draft| records.push_copy(draft));
+    values(SNAPSHOTS, 0, ["old".into(), "new".into()]).iter().for_each(|draft| records.push_copy(draft));
+    assert_eq!(owner.commit(commit(1, 0, records)).await.unwrap(), Some(2));
+    let without = values(SNAPSHOTS, 0, ["newest".into()]);
+    assert_eq!(owner.commit(commit(2, 0, without)).await.unwrap(), None);
+    assert_eq!(owner.commit(commit(3, 0, values(EVENTS, 0, ["three".into()]))).await.unwrap(), Some(3));
+    let kept: Vec<_> = all(owner.snapshots()).await.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(kept, ["old", "new", "newest"]);
+}
+
+#[tokio::test]
+async fn every_log_has_an_identity_of_its_own_and_keeps_it() {
+    let (dir, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let identity = async |dir: &Path| owned(&open(dir), 0).await.identity().await.unwrap();
+    let first = identity(dir.path()).await;
+    assert_eq!(identity(dir.path()).await, first);
+    assert_ne!(identity(other.path()).await, first);
 }

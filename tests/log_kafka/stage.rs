@@ -23,9 +23,12 @@ pub(crate) const INBOX: Topic = Topic("account.inbox");
 
 pub(crate) const EVENTS: Topic = Topic("account.events");
 
+pub(crate) const SNAPSHOTS: Topic = Topic("account.snapshots");
+
 pub(crate) const REPLIES: Topic = Topic("replies");
 
-pub(crate) const SPEC: Spec = Spec { group: "accounts", commands: COMMANDS, inbox: INBOX, events: EVENTS };
+pub(crate) const SPEC: Spec =
+    Spec { group: "accounts", commands: COMMANDS, inbox: INBOX, events: EVENTS, snapshots: SNAPSHOTS };
 
 pub(crate) const DESIRED: Desired = Desired {
     partitions: 2,

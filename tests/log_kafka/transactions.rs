@@ -7,8 +7,8 @@ use billing_engine::log::{Client, Drafts, Error, Log};
 use rdkafka::producer::Producer;
 
 use crate::stage::{
-    EVENTS, PATIENCE, REPLIES, SPEC, commit, drafts, numbered, owner, settings, stage, stranger, values, visible,
-    within, write,
+    EVENTS, PATIENCE, REPLIES, SNAPSHOTS, SPEC, commit, drafts, numbered, owner, settings, stage, stranger, values,
+    visible, within, write,
 };
 
 /// Incompressible bytes.
@@ -41,6 +41,27 @@ async fn a_commit_becomes_visible_as_a_whole_with_its_offsets() {
     assert_eq!((inputs.commands.committed, inputs.inbox.committed), (Some(5), Some(7)));
     within(partition.close()).await.unwrap();
     assert!(matches!(within(partition.commit(commit(6, 7, Drafts::default()))).await, Err(Error::Closed)));
+}
+
+#[tokio::test]
+async fn a_commit_answers_where_its_last_event_ends_and_snapshots_are_read_back_whole() {
+    let settings = stage().await;
+    let (_log, partition) = owner(&settings, 0).await;
+    let read = async || values(partition.snapshots()).await.unwrap();
+    assert_eq!(read().await, Vec::<String>::new());
+    let mut records = drafts(EVENTS, 0, numbered("event", 0..3));
+    drafts(SNAPSHOTS, 0, numbered("kept", 0..2)).iter().for_each(|draft| records.push_copy(draft));
+    assert_eq!(within(partition.commit(commit(1, 0, records))).await.unwrap(), Some(3));
+    assert_eq!(
+        within(partition.commit(commit(2, 0, drafts(SNAPSHOTS, 0, numbered("kept", 2..3))))).await.unwrap(),
+        None
+    );
+    // Behind the control record of the first transaction.
+    let more = drafts(EVENTS, 0, numbered("event", 3..5));
+    assert_eq!(within(partition.commit(commit(3, 0, more))).await.unwrap(), Some(6));
+    assert_eq!(read().await, numbered("kept", 0..3));
+    let identity = within(partition.identity()).await.unwrap();
+    assert!(identity.ends_with("account.events"), "{identity}");
 }
 
 #[tokio::test]

@@ -60,7 +60,11 @@ for name in "${names[@]}"; do
     refresh
     log=$scratch/$name.log
     begun=$SECONDS
-    patch --quiet --directory "$scratch/tree" --strip 1 <"$root/tests/mutants/$name.patch"
+    if ! patch --quiet --directory "$scratch/tree" --strip 1 <"$root/tests/mutants/$name.patch" >"$log"; then
+        verdict "$name" UNJUDGED $((SECONDS - begun)) 'it does not apply'
+        survivors=$((survivors + 1))
+        continue
+    fi
     if simulate "$log"; then
         verdict "$name" SURVIVES $((SECONDS - begun)) ''
         survivors=$((survivors + 1))

@@ -14,7 +14,7 @@ use proptest::sample::select;
 
 use crate::events::stored;
 
-const WINDOW: usize = 4;
+pub const WINDOW: usize = 4;
 
 fn rules(codes: &[(&str, u8)]) -> Rules {
     let currencies = codes.iter().map(|(code, decimals)| Currency::new(code, *decimals).unwrap());
@@ -80,7 +80,7 @@ fn body() -> impl Strategy<Value = AccountCommand> {
     ]
 }
 
-fn command() -> impl Strategy<Value = Command<AccountCommand>> {
+pub fn command() -> impl Strategy<Value = Command<AccountCommand>> {
     let expected = prop_oneof![9 => Just(None), 1 => (0..9u64).prop_map(|version| Some(Version(version)))];
     (0..60u8, expected, body()).prop_map(|(id, expected_version, body)| {
         let mut hasher = DefaultHasher::new();
@@ -92,23 +92,23 @@ fn command() -> impl Strategy<Value = Command<AccountCommand>> {
 }
 
 /// An account with what the model knows of it.
-struct Ledger {
+pub struct Ledger {
     rules: Rules,
-    account: Account,
-    events: Vec<Recorded<AccountEvent>>,
+    pub account: Account,
+    pub events: Vec<Recorded<AccountEvent>>,
     /// Sum of all postings, all digits as one number.
     sum: i128,
     accepted: VecDeque<(CommandId, CommandHash, Version)>,
 }
 
 impl Ledger {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let rules = rules(&[("USD", 2), ("JPY", 0)]);
         let account = Account::blank(&rules);
         Ledger { rules, account, events: Vec::new(), sum: 0, accepted: VecDeque::new() }
     }
 
-    fn take(&mut self, command: &Command<AccountCommand>) {
+    pub fn take(&mut self, command: &Command<AccountCommand>) {
         let known = self.accepted.iter().find(|(id, ..)| *id == command.id);
         let decision = self.account.decide(command, &self.rules, Timestamp::default());
         match (decision, known) {

@@ -10,6 +10,7 @@ mod json;
 mod malformed;
 mod malformed_fields;
 mod sagas;
+mod snapshots;
 mod transaction_commands;
 mod transaction_fields;
 

@@ -280,12 +280,18 @@ impl Broker {
         self.transactions[id].consumed = Some((partition, handle, to));
     }
 
-    /// Makes some of the records part of a transaction.
-    pub fn produce(&mut self, id: TransactionId, records: &Drafts, range: Range<usize>, now: Millis) {
-        for index in range {
+    /// Makes some of the records part of a transaction; answers where they lie.
+    pub fn produce(&mut self, id: TransactionId, records: &Drafts, range: Range<usize>, now: Millis) -> Vec<Offset> {
+        let written = range.map(|index| {
             let draft = records.get(index);
-            self.append((draft.topic, draft.partition), Some(id), Written::of(draft, now));
-        }
+            self.append((draft.topic, draft.partition), Some(id), Written::of(draft, now))
+        });
+        written.collect()
+    }
+
+    /// Tells its events from those of any other.
+    pub fn identity(&self) -> String {
+        format!("simulated/{}", self.spec.events.0)
     }
 
     /// True while the offsets of a partition wait for the fate of a transaction.

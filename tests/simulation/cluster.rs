@@ -1,6 +1,6 @@
 //! Two nodes, a coordinator that gives them partitions, and everything that happens to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::disks::{Disk, Machines};
 use crate::faults::Fault;
 use crate::log::NodeLog;
 use crate::node::{Accepted, Node, Setup};
@@ -36,6 +37,9 @@ pub struct Cluster {
     owners: Owners,
     places: Vec<Place>,
     lives: Life,
+    machines: Machines,
+    /// Who was started with an accepted offset of which partition, which stands as long as it lives.
+    accepting: BTreeSet<(Life, u32)>,
     kills: Vec<(u64, oneshot::Receiver<AggregateId>)>,
 }
 
@@ -65,7 +69,19 @@ impl Cluster {
         let traffic = Traffic::new(world.clone(), setup.partitions, seed);
         let places = (0..nodes).map(|_| Place::Vacant { until: Instant::now() }).collect();
         let owners = Owners::default();
-        Cluster { world, setup, dice, traffic, owners, places, lives: 0, kills: Vec::new() }
+        let machines = Machines::default();
+        Cluster {
+            world,
+            setup,
+            dice,
+            traffic,
+            owners,
+            places,
+            lives: 0,
+            machines,
+            accepting: BTreeSet::new(),
+            kills: Vec::new(),
+        }
     }
 
     /// Upstream writes, and everything goes wrong that can.
@@ -194,7 +210,13 @@ impl Cluster {
         let (world, owners) = (self.world.clone(), self.owners.clone());
         let leave = move || leave(world.clone(), owners.clone(), life);
         let log = NodeLog::new(self.world.clone(), life, leave);
-        Node::start(&self.world, life, log, self.setup, accepted)
+        let machine = self.machines.start(life, &self.world, &mut self.dice);
+        Node::start(&self.world, life, log, self.setup, accepted, machine)
+    }
+
+    /// The disks of all machines.
+    pub fn disks(&self) -> Vec<Disk> {
+        self.machines.disks()
     }
 
     fn bury(&mut self, node: Node) -> Place {
@@ -279,9 +301,12 @@ impl Cluster {
         let vacant = Place::Vacant { until: Instant::now() };
         if let Place::Taken(node) = std::mem::replace(&mut self.places[index], vacant) {
             Fault::NodeRestarted.note();
-            let life = node.life;
+            let (life, machine) = (node.life, node.machine);
             let ended = timeout(DEADLINE, node.shut_down()).await;
             let alive = self.world.state().lives(life);
+            if alive {
+                self.machines.ended_in_order(machine);
+            }
             lock(&self.owners).retain(|_, owner| *owner != life);
             self.world.kill(life);
             match ended {
@@ -298,6 +323,7 @@ impl Cluster {
         self.world.state().weather.set_calm(true);
         self.world.send_away(Duration::ZERO);
         if let Some((partition, life)) = self.any_owned()
+            && !self.accepting.contains(&(life, partition))
             && let Some((lane, source)) = self.known_source(partition)
             && self.revoke(life, vec![partition], false).await
             && let Some(before) = self.committed(partition, lane)
@@ -352,6 +378,7 @@ impl Cluster {
         let mut offsets = PerLane::default();
         *offsets.of_mut(lane) = Some(before);
         let node = self.start(Accepted::from([(partition, offsets)]));
+        self.accepting.insert((node.life, partition));
         self.assign(partition, node.life);
         let world = self.world.clone();
         let gone_on = wait(|| *world.state().broker.committed(partition).of(lane) >= Some(before) && node.is_ready());

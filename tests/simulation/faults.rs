@@ -22,10 +22,16 @@ pub enum Step {
     Produce,
     Commit,
     Close,
+    Position,
+    Load,
+    Save,
+    Settle,
+    Clear,
+    Page,
 }
 
 impl Step {
-    const ALL: [Step; 10] = [
+    const ALL: [Step; 16] = [
         Step::Fence,
         Step::Inputs,
         Step::Bounds,
@@ -36,6 +42,12 @@ impl Step {
         Step::Produce,
         Step::Commit,
         Step::Close,
+        Step::Position,
+        Step::Load,
+        Step::Save,
+        Step::Settle,
+        Step::Clear,
+        Step::Page,
     ];
 }
 
@@ -57,6 +69,15 @@ pub enum Fault {
     CommittedUnknown,
     /// A commit did not take effect, and its producer is told that it is fenced.
     AbortedUnknown,
+    /// A store of snapshots does not do what it is asked for.
+    SnapshotsFail,
+    /// It gives up on what it has, while it is in use.
+    SnapshotsLost,
+    SnapshotsDeleted,
+    /// An older state of all of them comes back.
+    SnapshotsOld,
+    SnapshotDamaged,
+    SnapshotTorn,
     BrokerAway,
     Reassigned,
     /// A node stops, its partitions go to another, it wakes up and goes on.
@@ -95,6 +116,12 @@ impl Fault {
                 Fault::AbortedCommit,
                 Fault::CommittedUnknown,
                 Fault::AbortedUnknown,
+                Fault::SnapshotsFail,
+                Fault::SnapshotsLost,
+                Fault::SnapshotsDeleted,
+                Fault::SnapshotsOld,
+                Fault::SnapshotDamaged,
+                Fault::SnapshotTorn,
                 Fault::BrokerAway,
                 Fault::Reassigned,
                 Fault::Zombie,
@@ -152,6 +179,9 @@ pub struct Weather {
     aborted: f64,
     unknown: f64,
     slow: f64,
+    /// How often a disk fails, and how many of these failures lose what it has.
+    bad_disk: f64,
+    lost: f64,
 }
 
 impl Weather {
@@ -163,8 +193,10 @@ impl Weather {
         let mut rate = |rates: &[f64]| rates.choose(&mut dice).copied().unwrap_or_default();
         let (crash, aborted, unknown) = (rate(&[0.0, 0.001, 0.004]), rate(&[0.0, 0.05, 0.3]), rate(&[0.0, 0.03, 0.15]));
         let slow = rate(&[0.0, 0.02, 0.1]);
-        let reprieves = dice.random_range(0..12);
-        Weather { dice, calm: false, crash, doomed: (step, when), reprieves, aborted, unknown, slow }
+        let (bad_disk, lost) = (rate(&[0.0, 0.02, 0.2]), rate(&[0.0, 0.0, 0.1]));
+        // Some steps are taken seldom.
+        let reprieves = dice.random_range(0..12) % if step == Step::Page { 2 } else { 12 };
+        Weather { dice, calm: false, crash, doomed: (step, when), reprieves, aborted, unknown, slow, bad_disk, lost }
     }
 
     /// The source of all chance.
@@ -180,6 +212,21 @@ impl Weather {
     /// From now on nothing of itself goes wrong, or it does again.
     pub fn set_calm(&mut self, calm: bool) {
         self.calm = calm;
+    }
+
+    /// True while nothing goes wrong of itself.
+    pub fn is_calm(&self) -> bool {
+        self.calm
+    }
+
+    /// What goes wrong at a disk, if anything does.
+    pub fn shelf_fails(&mut self) -> Option<Fault> {
+        if self.calm || !self.dice.random_bool(self.bad_disk) {
+            return None;
+        }
+        let fault = if self.dice.random_bool(self.lost) { Fault::SnapshotsLost } else { Fault::SnapshotsFail };
+        fault.note();
+        Some(fault)
     }
 
     /// How long something takes.

@@ -4,6 +4,7 @@ use billing_engine::domain::account::{Account, AccountCommand, AccountEvent};
 use billing_engine::domain::ids::{CommandHash, Timestamp, Version};
 use billing_engine::domain::{Aggregate, Command, Decision, Recorded, Rules, Unfit};
 use billing_engine::wire::json::{Fault, Object};
+use billing_engine::wire::snapshot::{self, Conditions};
 use billing_engine::wire::{Wire, command};
 
 /// A posting of this reason panics while it is decided.
@@ -52,6 +53,7 @@ impl Aggregate for Fragile {
 impl Wire for Fragile {
     const AGGREGATE: &'static str = Account::AGGREGATE;
     const AGGREGATE_TYPE: &'static str = Account::AGGREGATE_TYPE;
+    const SNAPSHOT_FORMAT: u16 = Account::SNAPSHOT_FORMAT;
 
     fn command_type(command: &AccountCommand) -> &'static str {
         Account::command_type(command)
@@ -73,6 +75,14 @@ impl Wire for Fragile {
 
     fn read_event(event_type: &str, data: &str) -> Result<AccountEvent, Fault> {
         Account::read_event(event_type, data)
+    }
+
+    fn write_snapshot(&self, out: &mut Vec<u8>) {
+        self.0.write_snapshot(out);
+    }
+
+    fn read_snapshot(bytes: &[u8], conditions: Conditions) -> Result<Self, snapshot::Error> {
+        Account::read_snapshot(bytes, conditions).map(Fragile)
     }
 }
 

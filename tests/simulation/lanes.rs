@@ -7,6 +7,7 @@ use billing_engine::log::{Chunks, Error, Intake, Lane, Offset, Signal};
 use rand::Rng;
 use tokio::sync::mpsc;
 
+use crate::broker::Place;
 use crate::faults::{Step, When};
 use crate::log::Core;
 
@@ -19,7 +20,24 @@ const LANE_CAPACITY: usize = 8 << 10;
 pub fn replay(core: Arc<Core>, range: Range<Offset>) -> Chunks {
     let (chunks, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        if let Err(error) = send_all(&core, range, &chunks).await {
+        let place = (core.world.state().broker.spec.events, core.partition);
+        if let Err(error) = send_all(&core, place, range, &chunks).await {
+            chunks.send(Err(error)).await.ok();
+        }
+    });
+    receiver
+}
+
+/// Everything committed of the snapshots.
+pub fn snapshots(core: Arc<Core>) -> Chunks {
+    let (chunks, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let (place, range) = {
+            let state = core.world.state();
+            let place = (state.broker.spec.snapshots, core.partition);
+            (place, state.broker.bounds(place))
+        };
+        if let Err(error) = send_all(&core, place, range, &chunks).await {
             chunks.send(Err(error)).await.ok();
         }
     });
@@ -28,10 +46,10 @@ pub fn replay(core: Arc<Core>, range: Range<Offset>) -> Chunks {
 
 async fn send_all(
     core: &Core,
+    place: Place,
     range: Range<Offset>,
     chunks: &mpsc::Sender<Result<billing_engine::log::Chunk, Error>>,
 ) -> Result<(), Error> {
-    let place = (core.world.state().broker.spec.events, core.partition);
     let is_known = |state: &crate::world::State| state.broker.stable_end(place) >= range.end;
     core.world.until(|state| is_known(state) || !state.lives(core.life)).await;
     let mut position = range.start;

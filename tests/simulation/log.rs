@@ -148,7 +148,7 @@ impl Core {
         .await
     }
 
-    async fn transact(&self, commit: &Commit) -> Result<(), Error> {
+    async fn transact(&self, commit: &Commit) -> Result<Option<Offset>, Error> {
         let partition = self.partition;
         let id = self
             .step(Step::Begin, |broker| {
@@ -164,7 +164,7 @@ impl Core {
         outcome
     }
 
-    async fn fill(&self, id: TransactionId, commit: &Commit) -> Result<(), Error> {
+    async fn fill(&self, id: TransactionId, commit: &Commit) -> Result<Option<Offset>, Error> {
         let (partition, to, now) = (self.partition, commit.next_offsets, self.world.now().0);
         self.step(Step::Offsets, |broker| {
             self.may_add_to(broker, id)?;
@@ -172,20 +172,30 @@ impl Core {
             Ok(())
         })
         .await?;
-        let mut produced = 0;
+        let last_event = self.last_event(commit);
+        let (mut produced, mut end_of_events) = (0, None);
         while produced < commit.records.len() {
             let left = commit.records.len() - produced;
             let some = self.world.state().weather.dice().random_range(1..=left);
             let range = produced..produced + some;
             self.step(Step::Produce, |broker| {
                 self.may_add_to(broker, id)?;
-                broker.produce(id, &commit.records, range, now);
+                let offsets = broker.produce(id, &commit.records, range.clone(), now);
+                let marked = range.zip(offsets).find(|(index, _)| last_event == Some(*index));
+                end_of_events = end_of_events.or(marked.map(|(_, offset)| offset + 1));
                 Ok(())
             })
             .await?;
             produced += some;
         }
-        self.finish(id).await
+        self.finish(id).await.map(|()| end_of_events)
+    }
+
+    /// The record whose offset is reported. Now and then the report says only that it is written.
+    fn last_event(&self, commit: &Commit) -> Option<usize> {
+        let mut state = self.world.state();
+        let reported = !state.weather.one_in(16);
+        commit.last_event(state.broker.spec.events, self.partition).filter(|_| reported)
     }
 
     async fn finish(&self, id: TransactionId) -> Result<(), Error> {
@@ -257,6 +267,15 @@ impl Partition for Handle {
         lanes::replay(self.0.clone(), range)
     }
 
+    fn snapshots(&self) -> Chunks {
+        lanes::snapshots(self.0.clone())
+    }
+
+    fn identity(&self) -> Answer<String> {
+        let core = self.0.clone();
+        Box::pin(async move { core.step(Step::Bounds, |broker| Ok(broker.identity())).await })
+    }
+
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>> {
         let core = self.0.clone();
         Box::pin(async move {
@@ -278,7 +297,7 @@ impl Partition for Handle {
         })
     }
 
-    fn commit(&self, commit: Arc<Commit>) -> Answer<()> {
+    fn commit(&self, commit: Arc<Commit>) -> Answer<Option<Offset>> {
         let core = self.0.clone();
         let (answer, answered) = oneshot::channel();
         // A thread of its own in reality: it goes on when nobody waits for its answer any more.

@@ -9,12 +9,14 @@
 mod broker;
 mod checkers;
 mod cluster;
+mod disks;
 mod faults;
 mod fragile;
 mod lanes;
 mod log;
 mod node;
 mod oracle;
+mod snapshots;
 mod traffic;
 mod world;
 
@@ -22,10 +24,11 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 use std::{env, panic, thread};
 
 use billing_engine::engine::ACCOUNTS;
-use billing_engine::partition::{DEAD_LETTERS, Inspection, REPLIES};
+use billing_engine::partition::{DEAD_LETTERS, Inspection, Keep, Pace, REPLIES};
 use rand::Rng;
 
 use crate::broker::Broker;
@@ -35,6 +38,7 @@ use crate::faults::{Fault, Weather};
 use crate::fragile::{Fragile, POISON};
 use crate::node::{PREFIX, Setup};
 use crate::oracle::Account;
+use crate::snapshots::Snapshots;
 use crate::world::World;
 
 /// Seeds of an ordinary run.
@@ -123,7 +127,10 @@ async fn live(seed: u64) -> Result<u64, String> {
         partitions: weather.dice().random_range(1..=3),
         batch_records: weather.dice().random_range(1..=60),
         window: weather.dice().random_range(1..=8),
+        keep: keep(&mut weather),
+        disks: !weather.one_in(4),
     };
+    tracing::debug!(?setup);
     let start = weather.dice().random_range(0..=5);
     let world = World::new(Broker::new(ACCOUNTS, setup.partitions, start), weather);
     let mut cluster = Cluster::new(world.clone(), setup, seed);
@@ -133,6 +140,7 @@ async fn live(seed: u64) -> Result<u64, String> {
     for node in cluster.nodes() {
         inspections.extend(node.inspect().await);
     }
+    let disks = cluster.disks();
     let sent = cluster.shut_down().await?.into_sent();
     let state = world.state();
     let audit = Audit {
@@ -144,7 +152,21 @@ async fn live(seed: u64) -> Result<u64, String> {
     };
     let mut faults = audit.faults();
     faults.extend(memory_differs(&inspections, &audit.accounts()));
+    let keepers = Snapshots { broker: &state.broker, partitions: setup.partitions, window: setup.window };
+    faults.extend(disks.iter().flat_map(|disk| keepers.faults_of_disk(disk)));
+    faults.extend(keepers.faults_of_topic());
     if faults.is_empty() { Ok(fingerprint(&state.broker, setup.partitions)) } else { Err(faults.join("\n")) }
+}
+
+/// Little stays in memory and much is saved, most of the time.
+fn keep(weather: &mut Weather) -> Keep {
+    let mut one_of = |choices: &[u64]| choices[weather.dice().random_range(0..choices.len())];
+    let max_resident = one_of(&[1, 2, 3, 5, 8, 1000]) as usize;
+    let idle_timeout = Duration::from_millis(one_of(&[100, 1000, 100_000]));
+    let interval = Duration::from_millis(one_of(&[50, 300, 2000, 100_000]));
+    let every_events = one_of(&[1, 5, 30, 1000]);
+    let topic = one_of(&[0, 1, 1]) == 1;
+    Keep { max_resident, idle_timeout, pace: Pace { interval, every_events }, topic }
 }
 
 /// What actors hold must be what the oracle has folded. Who died last has not been asked.

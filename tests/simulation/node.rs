@@ -10,10 +10,12 @@ use billing_engine::engine::{ACCOUNTS, Engine, Error, Request};
 use billing_engine::http::Health;
 use billing_engine::log::{Offset, PerLane};
 use billing_engine::metrics::Metrics;
-use billing_engine::partition::{Inspection, Kill, Settings};
+use billing_engine::partition::{Inspection, Keep, Kill, Settings};
+use billing_engine::snapshots::Shelves;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::disks::{Disk, Store};
 use crate::fragile::Fragile;
 use crate::log::NodeLog;
 use crate::traffic::{EVENT_BYTES, MESSAGE_BYTES};
@@ -26,17 +28,23 @@ pub const PREFIX: &str = "sim";
 pub type Accepted = BTreeMap<u32, PerLane<Option<Offset>>>;
 
 /// How all nodes of a seed are set up.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub partitions: u32,
     pub batch_records: usize,
     /// Commands that an account remembers.
     pub window: usize,
+    /// What is kept in memory and what is saved.
+    pub keep: Keep,
+    /// Whether machines have disks.
+    pub disks: bool,
 }
 
 /// One engine.
 pub struct Node {
     pub life: Life,
+    /// Which machine it is on.
+    pub machine: usize,
     health: Health,
     requests: mpsc::Sender<Request<Fragile>>,
     engine: JoinHandle<Result<(), Error>>,
@@ -44,7 +52,14 @@ pub struct Node {
 
 impl Node {
     /// Starts an engine; it owns nothing yet.
-    pub fn start(world: &Arc<World>, life: Life, log: NodeLog, setup: Setup, accepted: Accepted) -> Self {
+    pub fn start(
+        world: &Arc<World>,
+        life: Life,
+        log: NodeLog,
+        setup: Setup,
+        accepted: Accepted,
+        (machine, disk): (usize, Disk),
+    ) -> Self {
         world.be_born(life);
         let currencies = [("USD", 2), ("JPY", 0)].into_iter().filter_map(|(code, digits)| Currency::new(code, digits));
         let rules = Rules {
@@ -58,10 +73,15 @@ impl Node {
         settings.batch_records = setup.batch_records;
         settings.message_bytes = MESSAGE_BYTES;
         settings.event_bytes = EVENT_BYTES;
+        settings.keep = setup.keep;
+        // Not every node is set up alike.
+        settings.keep.topic &= !world.state().weather.one_in(3);
         let health = Health::new();
-        let engine = Engine::<Fragile>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), 0);
+        let shelves = setup.disks.then(|| Arc::new(Store::open(world.clone(), life, disk)) as Arc<dyn Shelves>);
+        let engine = Engine::<Fragile>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), 0)
+            .with_shelves(shelves);
         let (requests, receiver) = mpsc::channel(16);
-        Node { life, health, requests, engine: tokio::task::spawn_local(engine.run(receiver)) }
+        Node { life, machine, health, requests, engine: tokio::task::spawn_local(engine.run(receiver)) }
     }
 
     /// Kills an actor with commands, if there is one soon.

@@ -68,6 +68,8 @@ impl Setup {
         let directory = scratch::directory().join(&self.prefix).join(instance);
         fs::create_dir_all(&directory).expect("the engine's directory can be made");
         let other = Setup { instance: instance.into(), port, directory, ..self.clone() };
+        let data = other.data().to_str().expect("a path of plain characters").to_owned();
+        let other = other.with("BILLING__DATA_DIR", &data);
         other.with("BILLING__INSTANCE_ID", instance).with("BILLING__HTTP__LISTEN", &format!("127.0.0.1:{port}"))
     }
 
@@ -89,6 +91,11 @@ impl Setup {
     /// What its topics and groups begin with.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Where it keeps its snapshots.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     /// `{prefix}.{rest}`.

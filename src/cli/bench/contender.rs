@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use tempfile::TempDir;
+
 use super::ground::Ground;
 use crate::cli::Failure;
 
@@ -36,6 +38,7 @@ impl Contender {
     /// # Errors
     /// The process cannot be started.
     pub fn start(self, ground: &Ground, config_file: Option<&Path>) -> Result<Process, Failure> {
+        let data = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         match self {
             Contender::Engine => command.arg("run"),
@@ -49,27 +52,32 @@ impl Contender {
             .env("BILLING__TOPICS__PREFIX", &ground.config.topics.prefix)
             .env("BILLING__HTTP__LISTEN", "127.0.0.1:0")
             .env("BILLING__LOG__LEVEL", "warn")
+            .env("BILLING__DATA_DIR", data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        Ok(Process(command.spawn()?))
+        Ok(Process { child: command.spawn()?, _data: data })
     }
 }
 
 /// A running contender; killed when dropped, which neither of them minds.
-pub struct Process(Child);
+pub struct Process {
+    child: Child,
+    /// Its snapshots; removed with it.
+    _data: TempDir,
+}
 
 impl Process {
     /// Processor time it has used, in seconds; `None` where the system does not tell.
     pub fn cpu_seconds(&self) -> Option<f64> {
         // The name in the second field may hold anything; user and system time are the 14th and the 15th.
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).ok()?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
         let ticks = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
         Some(ticks.sum::<Result<f64, _>>().ok()? / TICKS_A_SECOND)
     }
 
     /// The most memory it has held, in MiB; `None` where the system does not tell.
     pub fn peak_mib(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
     }
@@ -77,7 +85,7 @@ impl Process {
     /// # Errors
     /// It ended, and should not have.
     pub fn check(&mut self) -> Result<(), Failure> {
-        match self.0.try_wait()? {
+        match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => Err(Failure::failed("CONTENDER", format!("a measured process ended early: {status}"))),
         }
@@ -87,7 +95,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // One that has ended already is what is wanted.
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }

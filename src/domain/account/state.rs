@@ -42,6 +42,35 @@ impl Account {
         }
     }
 
+    /// The account that stands at `version` with what it remembers and has: what a snapshot says.
+    ///
+    /// # Errors
+    /// What no sequence of events leads to, as far as it can be told without them.
+    pub fn restored(
+        version: Version,
+        last_at: Timestamp,
+        remembered: Window,
+        opened: Option<Opened>,
+    ) -> Result<Self, Unfit> {
+        let newest = remembered.iter().last().map(|(_, _, at)| at);
+        if (version == Version::NONE) != opened.is_none() {
+            return Err(Unfit::Contradiction("an account has events exactly when it is opened"));
+        }
+        // What transactions did since is remembered by nobody here.
+        if newest.is_some_and(|newest| newest > version) {
+            return Err(Unfit::Contradiction("an account stands before the command remembered last"));
+        }
+        if opened.as_ref().is_some_and(|opened| opened.balance.decimals() != u32::from(opened.currency.decimals())) {
+            return Err(Unfit::Contradiction("the balance has other decimals than the currency"));
+        }
+        Ok(Account { version, last_at, remembered, opened })
+    }
+
+    /// The commands it remembers.
+    pub fn remembered(&self) -> &Window {
+        &self.remembered
+    }
+
     /// What it has, once it is opened.
     pub fn opened(&self) -> Option<&Opened> {
         self.opened.as_ref()

@@ -19,7 +19,7 @@ impl EmbeddedClient {
 
 impl Client for EmbeddedClient {
     fn append(&self, records: Drafts) -> Answer<()> {
-        self.core.ask(Request::Append(records))
+        self.core.tell(Request::Append(records))
     }
 
     fn bounds(&self, topic: Topic, partition: u32) -> Answer<Range<Offset>> {

@@ -16,6 +16,11 @@ const UNFINISHED: &str = "log.redb.unfinished";
 /// Pages that the database may keep in memory; the system caches the file as well.
 const CACHE: usize = 64 * 1024 * 1024;
 
+/// True when a database lies there.
+pub(super) fn has_database(path: &Path) -> bool {
+    path.join(DATABASE).is_file()
+}
+
 /// A directory that nobody else has; dropping it gives it back.
 pub(super) struct Directory {
     path: PathBuf,

@@ -10,15 +10,13 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use super::partition::Owner;
 use super::run;
 use super::store::{COMMITTED, ENDS, EPOCHS, RUNS, Store};
-use super::writer::Request;
-use crate::log::{Chunk, Commit, Drafts, Error, Millis, Offset, Topic};
+use super::writer::{Request, Verdict};
+use crate::log::{Chunk, Commit, Drafts, Millis, Offset, Topic};
 
 /// A run and its key stay below 256 KiB, because the database allocates in powers of two.
 const RUN_LEN: usize = 252 * 1024;
 
-/// Whether a request was granted; the other error, of the database, ends the transaction for all of them.
-type Verdict = Result<(), Error>;
-
+/// What one transaction does; its own errors, of the database, end it for all that asked.
 pub(super) struct Edit<'a> {
     store: &'a Store,
     runs: Table<'a, (&'static str, u32, Offset), &'static [u8]>,
@@ -49,7 +47,7 @@ impl<'a> Edit<'a> {
             Request::Fence(owner) => self.fence(owner),
             Request::Commit(owner, commit) => self.commit(owner, commit),
             Request::Append(records) => self.append(records),
-            Request::Settle => Ok(Ok(())),
+            Request::Settle => Ok(Ok(None)),
         }
     }
 
@@ -71,7 +69,7 @@ impl<'a> Edit<'a> {
         let epoch = self.newest_epoch(owner)? + 1;
         self.epochs.insert((owner.spec.group, owner.partition), epoch)?;
         owner.set_epoch(epoch);
-        Ok(Ok(()))
+        Ok(Ok(None))
     }
 
     fn newest_epoch(&self, owner: &Owner) -> Result<u64, redb::Error> {
@@ -83,14 +81,16 @@ impl<'a> Edit<'a> {
         if let Err(refusal) = owner.may_commit(newest) {
             return Ok(Err(refusal));
         }
-        let appended = self.append(&commit.records)?;
-        if appended.is_ok() {
-            let (group, partition) = (owner.spec.group, owner.partition);
-            let next = commit.next_offsets;
-            self.committed.insert((group, owner.spec.commands.0, partition), next.commands)?;
-            self.committed.insert((group, owner.spec.inbox.0, partition), next.inbox)?;
+        if let Err(refusal) = self.append(&commit.records)? {
+            return Ok(Err(refusal));
         }
-        Ok(appended)
+        let (group, events, partition) = (owner.spec.group, owner.spec.events, owner.partition);
+        let next = commit.next_offsets;
+        self.committed.insert((group, owner.spec.commands.0, partition), next.commands)?;
+        self.committed.insert((group, owner.spec.inbox.0, partition), next.inbox)?;
+        let wrote_events = commit.last_event(events, partition).is_some();
+        let grown = self.open.get(&(events, partition)).filter(|_| wrote_events);
+        Ok(Ok(grown.map(|run| run.next_offset)))
     }
 
     fn append(&mut self, records: &Drafts) -> Result<Verdict, redb::Error> {
@@ -113,7 +113,7 @@ impl<'a> Edit<'a> {
             let timestamp = record.timestamp.unwrap_or(self.now);
             run.push(run.next_offset, timestamp, |r| r.copy(record.key, record.value, record.headers));
         }
-        Ok(Ok(()))
+        Ok(Ok(None))
     }
 }
 

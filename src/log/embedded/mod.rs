@@ -68,6 +68,11 @@ impl Embedded {
         Ok(Embedded { core: Arc::new(Core { store, bells, writer, readers }), lane_capacity: LANE_CAPACITY })
     }
 
+    /// True when there is a log in `dir`.
+    pub fn is_in(dir: &Path) -> bool {
+        directory::has_database(dir)
+    }
+
     /// Lets `bytes` wait in each lane of the groups that are asked for from now on, before its reader pauses.
     #[must_use]
     pub fn with_lane_capacity(mut self, bytes: usize) -> Embedded {
@@ -89,9 +94,15 @@ impl Embedded {
 
 impl Core {
     /// The writer's answer; the log stays open until it is there.
-    fn ask(self: &Arc<Self>, request: Request) -> Answer<()> {
+    fn ask(self: &Arc<Self>, request: Request) -> Answer<Option<Offset>> {
         let core = self.clone();
         Box::pin(async move { core.writer.ask(request).await })
+    }
+
+    /// The same, for what has no answer but that it is done.
+    fn tell(self: &Arc<Self>, request: Request) -> Answer<()> {
+        let answer = self.ask(request);
+        Box::pin(async move { answer.await.map(|_| ()) })
     }
 
     /// What `look` finds in the database, looked up on the readers' thread.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::Core;
-use super::readers::feed;
+use super::readers::{LastWord, feed, send};
 use super::store::Store;
 use super::writer::Request;
+use super::{CHUNKS_AHEAD, Core};
 use crate::log::{Answer, Chunks, Commit, Error, Input, Intake, Offset, Partition, PerLane, Signal, Spec, Topic};
 
 /// Who asks for a commit: what the writer has to know of a handle.
@@ -113,7 +113,7 @@ impl Partition for Handle {
     }
 
     fn fence(&self) -> Answer<()> {
-        self.core.ask(Request::Fence(self.owner.clone()))
+        self.core.tell(Request::Fence(self.owner.clone()))
     }
 
     fn inputs(&self) -> Answer<PerLane<Input>> {
@@ -135,6 +135,23 @@ impl Partition for Handle {
         chunks
     }
 
+    fn snapshots(&self) -> Chunks {
+        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let last_word = LastWord::reserve(&sender);
+        let (core, topic, partition) = (self.core.clone(), self.owner.spec.snapshots, self.owner.partition);
+        self.read(async move {
+            match core.store.end(topic, partition) {
+                Ok(end) => send(core.cursor(topic, partition, 0), end, sender, last_word).await,
+                Err(error) => last_word.say(Err(error)),
+            }
+        });
+        chunks
+    }
+
+    fn identity(&self) -> Answer<String> {
+        self.look_up(|store, Owner { spec, .. }| Ok(format!("{}/{}", store.identity()?, spec.events.0)))
+    }
+
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>> {
         if self.owner.is_closed() {
             return Box::pin(future::ready(Err(Error::Closed)));
@@ -153,7 +170,7 @@ impl Partition for Handle {
         })
     }
 
-    fn commit(&self, commit: Arc<Commit>) -> Answer<()> {
+    fn commit(&self, commit: Arc<Commit>) -> Answer<Option<Offset>> {
         self.core.ask(Request::Commit(self.owner.clone(), commit))
     }
 

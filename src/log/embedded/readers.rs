@@ -52,7 +52,7 @@ impl LastWord {
     }
 
     /// Ends the channel: with this error, or without when everything was sent.
-    fn say(mut self, outcome: Result<(), Error>) {
+    pub(super) fn say(mut self, outcome: Result<(), Error>) {
         if let Some(place) = self.place.take()
             && let Err(error) = outcome
         {

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use redb::{Database, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::directory::Directory;
 use super::run::{self, Run};
@@ -20,6 +21,9 @@ pub(super) const COMMITTED: TableDefinition<'_, (&str, &str, u32), Offset> = Tab
 
 /// (group, partition) → the epoch of the newest owner; 0 without.
 pub(super) const EPOCHS: TableDefinition<'_, (&str, u32), u64> = TableDefinition::new("epochs");
+
+/// One text that no other database has.
+const IDENTITY: TableDefinition<'_, (), &str> = TableDefinition::new("identity");
 
 /// What the directory is.
 const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
@@ -52,11 +56,22 @@ impl Store {
         if made_with != partitions {
             return Err(refused(format!("it was made with {made_with} partitions, not with {partitions}")));
         }
+        name(&database).map_err(|error| refused(error.to_string()))?;
         Ok(Store { database, partitions, _directory: directory })
     }
 
     pub(super) fn partitions(&self) -> u32 {
         self.partitions
+    }
+
+    /// Tells this database from every other.
+    pub(super) fn identity(&self) -> Result<String, Error> {
+        let read = || -> Result<Option<String>, redb::Error> {
+            let identity = self.database.begin_read()?.open_table(IDENTITY)?;
+            Ok(identity.get(())?.map(|text| text.value().to_owned()))
+        };
+        let found = read().map_err(|error| refused("reading the log's identity".to_owned(), &error))?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Refuses a partition that no topic has.
@@ -156,6 +171,18 @@ fn fill(database: &Database, partitions: u32) -> Result<(), redb::Error> {
     transaction.open_table(ENDS)?;
     transaction.open_table(COMMITTED)?;
     transaction.open_table(EPOCHS)?;
+    Ok(transaction.commit()?)
+}
+
+/// Gives the database an identity, if it has none yet.
+fn name(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    let mut identity = transaction.open_table(IDENTITY)?;
+    if identity.get(())?.is_none() {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        identity.insert((), format!("{:x}-{:x}", since_epoch.as_nanos(), std::process::id()).as_str())?;
+    }
+    drop(identity);
     Ok(transaction.commit()?)
 }
 

@@ -9,7 +9,7 @@ use super::edit::Edit;
 use super::partition::Owner;
 use super::store::{Store, refused};
 use super::worker::Worker;
-use crate::log::{Commit, Drafts, Error};
+use crate::log::{Commit, Drafts, Error, Offset};
 
 /// Requests that may wait while a transaction is written; the next one holds them all.
 const QUEUE: usize = 256;
@@ -26,9 +26,12 @@ pub(super) enum Request {
     Settle,
 }
 
+/// Whether a request was granted; for a commit, the offset behind the last of its events.
+pub(super) type Verdict = Result<Option<Offset>, Error>;
+
 struct Waiting {
     request: Request,
-    answer: oneshot::Sender<Result<(), Error>>,
+    answer: oneshot::Sender<Verdict>,
 }
 
 /// The writer's end that is asked. Fields are dropped in this order: the queue closes, the thread writes what is
@@ -51,7 +54,7 @@ impl Writer {
     }
 
     /// Hands the request over as soon as the queue has room; from then on it is carried out, awaited or not.
-    pub(super) async fn ask(&self, request: Request) -> Result<(), Error> {
+    pub(super) async fn ask(&self, request: Request) -> Verdict {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Waiting { request, answer }).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
@@ -77,7 +80,7 @@ fn write(store: &Store, bells: &Bells, waiting: &mut Vec<Waiting>) {
     }
 }
 
-fn transact(store: &Store, bells: &Bells, waiting: &[Waiting]) -> Result<Vec<Result<(), Error>>, redb::Error> {
+fn transact(store: &Store, bells: &Bells, waiting: &[Waiting]) -> Result<Vec<Verdict>, redb::Error> {
     let transaction = store.begin_write()?;
     let mut edit = Edit::begin(store, &transaction)?;
     let mut verdicts = Vec::with_capacity(waiting.len());

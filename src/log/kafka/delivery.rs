@@ -1,6 +1,6 @@
 //! What became of the records that a transaction sent.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Thread};
 
@@ -13,13 +13,26 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::patience::is_missing_topic;
 use super::voice::Voice;
-use crate::log::Error;
+use crate::log::{Error, Offset};
+
+/// Marks the record whose offset somebody wants to know.
+pub(super) const LAST_EVENT: usize = 1;
+
+/// Marks all others.
+pub(super) const ANY: usize = 0;
+
+/// While the offset of the marked record is not known.
+const UNKNOWN: Offset = -1;
 
 /// Counts the reports of one producer, and wakes its thread when the last one is in.
+///
+/// Nothing but the count is handed from one thread to the other through these: what happened before a report is seen by
+/// whoever sees the count that it left.
 #[derive(Debug)]
 pub(super) struct Deliveries {
     voice: Voice,
     outstanding: AtomicUsize,
+    last_event: AtomicI64,
     loss: Mutex<Option<Loss>>,
     waiting: Thread,
 }
@@ -63,23 +76,31 @@ impl Deliveries {
         Deliveries {
             voice: Voice::new(client),
             outstanding: AtomicUsize::new(0),
+            last_event: AtomicI64::new(UNKNOWN),
             loss: Mutex::new(None),
             waiting: thread::current(),
         }
     }
 
-    /// Called before a record is sent, so that its report cannot be earlier.
-    pub(super) fn expect_one(&self) {
-        self.outstanding.fetch_add(1, Ordering::SeqCst);
+    /// Called before the first of so many records is sent, so that no report can be earlier.
+    pub(super) fn expect(&self, records: usize) {
+        self.last_event.store(UNKNOWN, Ordering::Relaxed);
+        self.outstanding.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Called when a record could not be sent after all.
-    pub(super) fn expect_one_less(&self) {
-        self.outstanding.fetch_sub(1, Ordering::SeqCst);
+    /// Called when so many of them are not sent after all.
+    pub(super) fn expect_less(&self, records: usize) {
+        self.outstanding.fetch_sub(records, Ordering::Relaxed);
     }
 
     pub(super) fn outstanding(&self) -> usize {
-        self.outstanding.load(Ordering::SeqCst)
+        self.outstanding.load(Ordering::Acquire)
+    }
+
+    /// The offset behind the marked record of those expected last, as far as the broker told it.
+    pub(super) fn end_of_events(&self) -> Option<Offset> {
+        let offset = self.last_event.load(Ordering::Relaxed);
+        (offset >= 0).then(|| offset + 1)
     }
 
     /// The first record lost since the last call.
@@ -109,13 +130,15 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, report: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = report {
-            self.note_loss(Loss::new(message.topic(), message.partition(), error));
+    fn delivery(&self, report: &DeliveryResult<'_>, mark: usize) {
+        match report {
+            Ok(message) if mark == LAST_EVENT => self.last_event.store(message.offset(), Ordering::Relaxed),
+            Ok(_) => {}
+            Err((error, message)) => self.note_loss(Loss::new(message.topic(), message.partition(), error)),
         }
-        if self.outstanding.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.waiting.unpark();
         }
     }

@@ -33,6 +33,9 @@ pub(super) fn append(chunk: &mut Chunk, message: &BorrowedMessage<'_>) {
     });
 }
 
+/// A record with more headers that cannot be had gives none of those behind them: each costs a panic.
+const MOST_UNREADABLE: usize = 8;
+
 /// Copies all headers that can be had. The protocol allows any bytes as a name; rdkafka panics on a name that
 /// is not UTF-8 and cuts one at its first zero byte. Such a header is left out, said once a record, and the
 /// record goes on without it.
@@ -43,6 +46,9 @@ fn append_headers(record: &mut RecordWriter<'_>, message: &BorrowedMessage<'_>) 
         match catch_unwind(AssertUnwindSafe(|| headers.try_get(index))) {
             Ok(Some(header)) => record.header(header.key.as_bytes(), header.value),
             Ok(None) | Err(_) => unreadable += 1,
+        }
+        if unreadable == MOST_UNREADABLE {
+            break;
         }
     }
     if unreadable > 0 {

@@ -202,7 +202,7 @@ impl Lanes {
                         lane.hand_on();
                     }
                 }
-                return Some(message.payload_len());
+                return Some(message.payload_len() + message.key_len());
             }
             Some(Err(error)) => error,
         };
@@ -226,13 +226,19 @@ impl Lanes {
     }
 
     fn on_error(&mut self, error: &KafkaError) {
-        use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange, TopicAuthorizationFailed};
+        use RDKafkaErrorCode::{
+            AutoOffsetReset, BadCompression, BadMessage, OffsetOutOfRange, TopicAuthorizationFailed,
+        };
         match error.rdkafka_error_code() {
             Some(AutoOffsetReset | OffsetOutOfRange) => self.fail_the_lost(error),
             Some(TopicAuthorizationFailed) => self.fail(|_| true, &unavailable("reading", &self.topic, error)),
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
                 warn!(topic = self.topic, %error, "the client is unusable, reading anew");
                 self.rebuild();
+            }
+            // Tried again for ever, and which partition it is only the client's own log line says.
+            Some(BadCompression | BadMessage) => {
+                warn!(topic = self.topic, %error, "a record cannot be taken apart, its partition stands still");
             }
             _ => debug!(topic = self.topic, %error, "reading goes on"),
         }

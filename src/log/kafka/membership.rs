@@ -117,6 +117,10 @@ impl Member {
                 Ok(()) => End::Leaving,
                 Err(end) => end,
             };
+            if matches!(end, End::Failed(_)) {
+                // Not ready from now on, while it drains.
+                self.lost();
+            }
             if !matches!(end, End::Broken(_)) {
                 self.retire(&consumer);
             }

@@ -122,6 +122,25 @@ impl Partition for KafkaPartition {
         replay::start(settings, Stretch { group, topic, partition: self.number, range })
     }
 
+    fn snapshots(&self) -> Chunks {
+        let Shared { settings, spec, view, .. } = &*self.shared;
+        let (topic, group) = (self.shared.name(spec.snapshots), spec.group.to_owned());
+        let (view, closing) = (view.clone(), self.closing.clone());
+        let whole = Stretch { group, topic, partition: self.number, range: 0..0 };
+        replay::start_once_known(settings, whole, move |stretch| {
+            let patience = Patience::new(BOUNDS_PATIENCE, &closing);
+            view.written_range(&stretch.topic, stretch.partition, &patience)
+        })
+    }
+
+    fn identity(&self) -> Answer<String> {
+        let (topic, closing) = (self.shared.name(self.shared.spec.events), self.closing.clone());
+        self.shared.observer.ask(move |view| {
+            let patience = Patience::new(BOUNDS_PATIENCE, &closing);
+            Ok(format!("{}/{topic}", view.cluster(&patience)?))
+        })
+    }
+
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>> {
         let earlier = self.leave();
         let readers = &self.shared.readers;
@@ -146,7 +165,7 @@ impl Partition for KafkaPartition {
         })
     }
 
-    fn commit(&self, commit: Arc<Commit>) -> Answer<()> {
+    fn commit(&self, commit: Arc<Commit>) -> Answer<Option<Offset>> {
         self.transactions.ask(move |transactions| transactions.commit(&commit))
     }
 

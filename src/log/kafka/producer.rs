@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::Offset as Position;
 use tracing::{debug, warn};
 
-use super::delivery::{Deliveries, Loss};
+use super::delivery::{ANY, Deliveries, LAST_EVENT, Loss};
 use super::outgoing;
 use super::patience::{Patience, SLICE};
 use super::settings::Settings;
@@ -24,7 +24,7 @@ use super::topics;
 use super::verdict::Verdict;
 use super::view::{View, not_created};
 use super::worker::Owned;
-use crate::log::{Commit, Draft, Error, PerLane, Spec, Topic};
+use crate::log::{Commit, Draft, Error, Offset, PerLane, Spec, Topic};
 
 /// How long a fence is tried before it is said that nobody answers; the same call goes on next time.
 const FENCE_PATIENCE: Duration = Duration::from_secs(60);
@@ -75,11 +75,26 @@ pub(super) struct Transactions {
     partition: u32,
     view: Arc<View>,
     inputs: PerLane<String>,
-    /// Full names of what was written to so far.
-    names: Vec<(Topic, Arc<str>)>,
+    names: Names,
     closing: Arc<AtomicBool>,
     phase: Phase,
     producer: Option<ThreadedProducer<Deliveries>>,
+}
+
+/// Full names of what was written to so far.
+struct Names {
+    prefix: String,
+    known: Vec<(Topic, String)>,
+}
+
+impl Names {
+    fn of(&mut self, topic: Topic) -> &str {
+        let place = self.known.iter().position(|(known, _)| *known == topic).unwrap_or_else(|| {
+            self.known.push((topic, topic.full_name(&self.prefix)));
+            self.known.len() - 1
+        });
+        &self.known[place].1
+    }
 }
 
 impl Owned for Transactions {}
@@ -95,7 +110,7 @@ impl Transactions {
     ) -> Self {
         let name = |topic: Topic| topic.full_name(&settings.prefix);
         let inputs = PerLane { commands: name(spec.commands), inbox: name(spec.inbox) };
-        let names = Vec::new();
+        let names = Names { prefix: settings.prefix.clone(), known: Vec::new() };
         let mut transactions = Transactions {
             settings,
             spec,
@@ -172,12 +187,14 @@ impl Transactions {
         outcome.inspect(|()| self.phase = Phase::Ready)
     }
 
-    /// Makes the value visible; an abort that is known to be clean is followed by the same value again.
-    pub(super) fn commit(&mut self, commit: &Commit) -> Result<(), Error> {
+    /// Makes the value visible; an abort that is known to be clean is followed by the same value again. Answers the
+    /// offset behind the last event, where the broker told it.
+    pub(super) fn commit(&mut self, commit: &Commit) -> Result<Option<Offset>, Error> {
         let Some(producer) = self.producer.take() else { return Err(self.not_ready()) };
         let outcome = self.commit_with(&producer, commit);
+        let end_of_events = producer.client().context().end_of_events();
         self.producer = Some(producer);
-        outcome
+        outcome.map(|()| end_of_events)
     }
 
     fn commit_with(&mut self, producer: &ThreadedProducer<Deliveries>, commit: &Commit) -> Result<(), Error> {
@@ -218,9 +235,7 @@ impl Transactions {
         producer.begin_transaction().map_err(|error| self.fenced(error))?;
         self.phase = Phase::Open;
         self.send_offsets(producer, &commit.next_offsets)?;
-        for draft in commit.records.iter() {
-            self.send(producer, draft)?;
-        }
+        self.send_all(producer, commit)?;
         self.drain(producer)?;
         self.end(producer)
     }
@@ -253,29 +268,39 @@ impl Transactions {
         Patience::new(SLICE, &self.closing).nap(|| Error::Closed)
     }
 
-    fn send(&mut self, producer: &ThreadedProducer<Deliveries>, draft: Draft<'_>) -> Result<(), Setback> {
+    fn send_all(&mut self, producer: &ThreadedProducer<Deliveries>, commit: &Commit) -> Result<(), Setback> {
+        let deliveries = producer.client().context();
+        let (records, last_event) = (commit.records.len(), commit.last_event(self.spec.events, self.partition));
+        deliveries.expect(records);
+        for (index, draft) in commit.records.iter().enumerate() {
+            let mark = if last_event == Some(index) { LAST_EVENT } else { ANY };
+            if let Err(setback) = self.send(producer, draft, mark) {
+                deliveries.expect_less(records - index);
+                return Err(setback);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, producer: &ThreadedProducer<Deliveries>, draft: Draft<'_>, mark: usize) -> Result<(), Setback> {
         let headers = outgoing::headers(&draft)?;
-        let name = self.name(draft.topic);
         let mut record = BaseRecord {
-            topic: &name,
+            topic: self.names.of(draft.topic),
             partition: Some(draft.partition.cast_signed()),
             payload: draft.value,
             key: draft.key,
             timestamp: draft.timestamp,
             headers,
-            delivery_opaque: (),
+            delivery_opaque: mark,
         };
-        let deliveries = producer.client().context().clone();
         loop {
-            deliveries.expect_one();
             let Err((error, unsent)) = producer.send(record) else { return Ok(()) };
-            deliveries.expect_one_less();
             let loss = Loss::new(unsent.topic, draft.partition.cast_signed(), &error);
             record = unsent;
             match Verdict::on_send(&error) {
                 Verdict::Resume if self.closing.load(Ordering::Relaxed) => return Err(Error::Closed.into()),
                 Verdict::Resume => thread::park_timeout(DRAIN_STEP),
-                Verdict::Abort => return Err(Setback::Abort(deliveries.take_loss().unwrap_or(loss))),
+                Verdict::Abort => return Err(Setback::Abort(producer.client().context().take_loss().unwrap_or(loss))),
                 Verdict::Fatal => {
                     let reason = producer.client().fatal_error().map_or_else(|| error.to_string(), |(_, text)| text);
                     return Err(self.fenced(reason).into());
@@ -284,18 +309,9 @@ impl Transactions {
         }
     }
 
-    fn name(&mut self, topic: Topic) -> Arc<str> {
-        if let Some((_, name)) = self.names.iter().find(|(known, _)| *known == topic) {
-            return name.clone();
-        }
-        let name: Arc<str> = topic.full_name(&self.settings.prefix).into();
-        self.names.push((topic, name.clone()));
-        name
-    }
-
     /// Waits until every record is acknowledged. The broker's answer, or the end of the transaction's time, is sure.
     fn drain(&mut self, producer: &ThreadedProducer<Deliveries>) -> Result<(), Setback> {
-        let deliveries = producer.client().context().clone();
+        let deliveries = producer.client().context();
         while deliveries.outstanding() > 0 && !deliveries.has_loss() {
             if self.closing.load(Ordering::Relaxed) {
                 return Err(Error::Closed.into());

@@ -44,21 +44,47 @@ pub(super) fn start(settings: &Settings, stretch: Stretch) -> Chunks {
     if stretch.range.is_empty() {
         return received;
     }
+    spawn(settings, stretch, chunks, |stretch| Ok(stretch.range.clone()));
+    received
+}
+
+/// The same for a range that is only to be asked for, on the thread that reads.
+pub(super) fn start_once_known(
+    settings: &Settings,
+    stretch: Stretch,
+    range: impl FnOnce(&Stretch) -> Result<Range<Offset>, Error> + Send + 'static,
+) -> Chunks {
+    let (chunks, received) = mpsc::channel(AHEAD);
+    spawn(settings, stretch, chunks, range);
+    received
+}
+
+fn spawn(
+    settings: &Settings,
+    mut stretch: Stretch,
+    chunks: mpsc::Sender<Result<Chunk, Error>>,
+    range: impl FnOnce(&Stretch) -> Result<Range<Offset>, Error> + Send + 'static,
+) {
     let config = settings.replay(&stretch.group);
     let failed = chunks.clone();
-    let started = thread::Builder::new().name(format!("replay {}", stretch.partition)).spawn(move || {
+    let name = format!("replay {}", stretch.partition);
+    let read = move |chunks: &mpsc::Sender<_>| {
+        stretch.range = range(&stretch)?;
+        if stretch.range.is_empty() {
+            return Ok(());
+        }
         let created = config.create_with_context(Voice::new("replay"));
-        let outcome = created
-            .map_err(|error| not_created("a reader", &error))
-            .and_then(|consumer| Replay::new(consumer, stretch, &chunks).run());
-        if let Err(error) = outcome {
+        let consumer = created.map_err(|error| not_created("a reader", &error))?;
+        Replay::new(consumer, stretch, chunks).run()
+    };
+    let started = thread::Builder::new().name(name).spawn(move || {
+        if let Err(error) = read(&chunks) {
             chunks.blocking_send(Err(error)).ok();
         }
     });
     if let Err(reason) = started {
         failed.try_send(Err(Error::Unavailable(format!("no thread to read with: {reason}")))).ok();
     }
-    received
 }
 
 struct Replay<'a> {

@@ -79,6 +79,7 @@ pub const OWNED_KEYS: &[(&str, &str)] = &[
     ("max.in.flight.requests.per.connection", "order needs at most five"),
     ("message.timeout.ms", "it is bound to the transaction's timeout"),
     ("delivery.timeout.ms", "it is bound to the transaction's timeout"),
+    ("delivery.report.only.error", "a transaction ends when every record of it is reported"),
     ("message.max.bytes", "the limits of the topics are checked before a transaction begins"),
     ("partitioner", "it decides where an aggregate lives"),
     ("allow.auto.create.topics", "a topic with the broker's defaults loses events; `topics ensure` creates them"),

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::Offset as Position;
 
-use super::patience::Patience;
+use super::patience::{Patience, SLICE};
 use super::settings::Settings;
 use super::voice::Voice;
 use super::worker::Owned;
@@ -57,6 +57,16 @@ impl View {
         patience: &Patience,
     ) -> Result<Range<Offset>, Error> {
         range(&self.written, topic, partition, patience)
+    }
+
+    /// Names the cluster, as its brokers do.
+    pub(super) fn cluster(&self, patience: &Patience) -> Result<String, Error> {
+        loop {
+            if let Some(cluster) = self.committed.client().fetch_cluster_id(SLICE) {
+                return Ok(cluster);
+            }
+            patience.nap(|| Error::Unavailable("no broker names its cluster".to_owned()))?;
+        }
     }
 
     /// The group's committed offsets of one partition of both topics; waits until no transaction over them is open.

@@ -4,19 +4,19 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tracing::error;
 
 use crate::log::{Answer, Error};
 
-/// While nobody asks, [`Owned::tend`] is called this often.
+/// [`Owned::tend`] is called this often, whether somebody asks or not.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// What a [`Worker`] owns.
 pub(super) trait Owned: 'static {
-    /// Called about once a second while nobody asks.
+    /// Called about once a second, between two questions.
     fn tend(&mut self) {}
 }
 
@@ -66,11 +66,16 @@ impl<S: Owned> Worker<S> {
 }
 
 fn work<S: Owned>(mut owned: S, asked: &mpsc::Receiver<Question<S>>) {
+    let mut due = Instant::now() + TEND_EVERY;
     loop {
-        match asked.recv_timeout(TEND_EVERY) {
+        match asked.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(question) => question(&mut owned),
-            Err(mpsc::RecvTimeoutError::Timeout) => owned.tend(),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        if Instant::now() >= due {
+            owned.tend();
+            due = Instant::now() + TEND_EVERY;
         }
     }
 }

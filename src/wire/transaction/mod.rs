@@ -3,6 +3,7 @@
 mod command;
 mod event;
 mod requested;
+mod snapshot;
 
 pub(super) use command::sent_amount;
 pub(super) use event::{read_leg, write_leg};
@@ -10,12 +11,14 @@ pub(super) use event::{read_leg, write_leg};
 use super::Wire;
 use super::command::Data;
 use super::json::{Fault, Object};
+use super::snapshot::{Conditions, Error};
 use crate::domain::ids::CommandHash;
 use crate::domain::transaction::{Transaction, TransactionCommand, TransactionEvent};
 
 impl Wire for Transaction {
     const AGGREGATE: &'static str = "transaction";
     const AGGREGATE_TYPE: &'static str = "Transaction";
+    const SNAPSHOT_FORMAT: u16 = snapshot::FORMAT;
 
     fn command_type(command: &TransactionCommand) -> &'static str {
         command.operation().as_str()
@@ -35,5 +38,14 @@ impl Wire for Transaction {
 
     fn read_event(event_type: &str, data: &str) -> Result<TransactionEvent, Fault> {
         event::read(event_type, data)
+    }
+
+    fn write_snapshot(&self, out: &mut Vec<u8>) {
+        snapshot::write(self, out);
+    }
+
+    /// Whatever the conditions: a transaction remembers all of its commands.
+    fn read_snapshot(bytes: &[u8], _conditions: Conditions) -> Result<Transaction, Error> {
+        snapshot::read(bytes)
     }
 }

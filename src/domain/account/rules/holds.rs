@@ -2,10 +2,10 @@
 
 use super::legs::{Story, capture, hold, hold_of, leg, release};
 use super::{close, credit, debit, limits, open};
-use crate::domain::Aggregate;
 use crate::domain::account::AccountType::User;
-use crate::domain::account::ChangeType;
-use crate::domain::ids::Timestamp;
+use crate::domain::account::{Account, ChangeType, Opened};
+use crate::domain::ids::{Timestamp, Version};
+use crate::domain::{Aggregate, Unfit};
 
 /// An account with 100.00, of which 30.00 is held by `a` until 10 and 20.00 by `b` until 20.
 fn story() -> Story {
@@ -190,4 +190,20 @@ fn a_capture_is_refused_by_the_first_rule_it_breaks() {
     assert_eq!(story.tell(3, "c", capture("1")), "→ c: refused 1 HOLD_EXPIRED: hold has expired or is gone");
     assert_eq!(story.tell(3, "a", capture("1")), "→ a: refused 1 ACCOUNT_INACTIVE: account is SUSPENDED");
     assert_eq!(Story::of(&[]).tell(3, "a", capture("1")), "→ a: refused 1 ACCOUNT_NOT_FOUND: account does not exist");
+}
+
+#[test]
+fn an_account_may_stand_behind_the_command_it_remembers_last_and_never_before_it() {
+    let story = story();
+    assert_eq!(story.account.version(), Version(4), "opened, credited, and what transactions did");
+    let (remembered, opened) = (story.account.remembered(), story.account.opened());
+    assert_eq!(remembered.iter().last().map(|(_, _, at)| at), Some(Version(2)));
+    let restored = |version, opened: Option<&Opened>| {
+        Account::restored(Version(version), story.account.last_at(), remembered.clone(), opened.cloned())
+    };
+    assert_eq!(restored(4, opened), Ok(story.account.clone()));
+    assert!(restored(2, opened).is_ok(), "nothing has happened since");
+    for (version, opened) in [(1, opened), (0, opened), (4, None)] {
+        assert!(matches!(restored(version, opened), Err(Unfit::Contradiction(_))), "{version}");
+    }
 }

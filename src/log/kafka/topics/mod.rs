@@ -79,7 +79,7 @@ const MARKS: Topic = Topic("dead-letters.redriven");
 
 /// The topics that a partition's producer writes to.
 pub(super) fn written_by_engine() -> impl Iterator<Item = Topic> {
-    TABLE.iter().filter(|row| row.role != Role::Commands && row.role != Role::Latest).map(|row| row.topic)
+    TABLE.iter().filter(|row| row.role != Role::Commands && row.topic != MARKS).map(|row| row.topic)
 }
 
 impl Row {
