@@ -278,6 +278,8 @@ impl<A: Wire> Engine<A> {
                 }
                 if stage == Stage::Running {
                     owned.running_since = Some(Instant::now());
+                    // What is lost from now on was not decided on.
+                    self.accepted.remove(&incarnation.partition);
                 }
                 Ok(())
             }

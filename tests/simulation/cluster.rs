@@ -1,6 +1,6 @@
 //! Two nodes, a coordinator that gives them partitions, and everything that happens to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,8 +38,6 @@ pub struct Cluster {
     places: Vec<Place>,
     lives: Life,
     machines: Machines,
-    /// Who was started with an accepted offset of which partition, which stands as long as it lives.
-    accepting: BTreeSet<(Life, u32)>,
     kills: Vec<(u64, oneshot::Receiver<AggregateId>)>,
 }
 
@@ -70,18 +68,7 @@ impl Cluster {
         let places = (0..nodes).map(|_| Place::Vacant { until: Instant::now() }).collect();
         let owners = Owners::default();
         let machines = Machines::default();
-        Cluster {
-            world,
-            setup,
-            dice,
-            traffic,
-            owners,
-            places,
-            lives: 0,
-            machines,
-            accepting: BTreeSet::new(),
-            kills: Vec::new(),
-        }
+        Cluster { world, setup, dice, traffic, owners, places, lives: 0, machines, kills: Vec::new() }
     }
 
     /// Upstream writes, and everything goes wrong that can.
@@ -323,7 +310,6 @@ impl Cluster {
         self.world.state().weather.set_calm(true);
         self.world.send_away(Duration::ZERO);
         if let Some((partition, life)) = self.any_owned()
-            && !self.accepting.contains(&(life, partition))
             && let Some((lane, source)) = self.known_source(partition)
             && self.revoke(life, vec![partition], false).await
             && let Some(before) = self.committed(partition, lane)
@@ -378,7 +364,6 @@ impl Cluster {
         let mut offsets = PerLane::default();
         *offsets.of_mut(lane) = Some(before);
         let node = self.start(Accepted::from([(partition, offsets)]));
-        self.accepting.insert((node.life, partition));
         self.assign(partition, node.life);
         let world = self.world.clone();
         let gone_on = wait(|| *world.state().broker.committed(partition).of(lane) >= Some(before) && node.is_ready());
