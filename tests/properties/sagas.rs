@@ -214,7 +214,7 @@ fn every_kind_of_transaction_comes_to_every_end() {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let mut world = happens(steps, &[0, 1, 2, 3, 4, 5]);
         for account in world.accounts.values().filter_map(|kept| kept.state.opened()) {
-            *reached.entry(format!("HOLDS {}", account.holds.iter().len().min(2))).or_insert(0) += 1;
+            *reached.entry(format!("HOLDS {}", account.holds.iter().len() > 0)).or_insert(0) += 1;
         }
         world.now += 1_000;
         world.sweep();
@@ -244,8 +244,7 @@ fn every_kind_of_transaction_comes_to_every_end() {
         "REFUND COMPLETED false",
         "REFUND FAILED false",
         "REFUND COMPENSATED false",
-        "HOLDS 1",
-        "HOLDS 2",
+        "HOLDS true",
     ] {
         assert!(reached.get(end).is_some_and(|count| *count >= 3), "{end}: {reached:#?}");
     }
