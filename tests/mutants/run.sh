@@ -11,7 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 scratch=$root/target/mutants
 export CARGO_TARGET_DIR=$scratch/build RUST_BACKTRACE=0
-export BILLING_SIMULATION_SEEDS=${BILLING_SIMULATION_SEEDS:-500}
+export BILLING_SIMULATION_SEEDS=${BILLING_SIMULATION_SEEDS:-3000}
 unset BILLING_SIMULATION_SEED
 
 names=("$@")
