@@ -10,9 +10,6 @@ use crate::metrics::DiscardReason;
 use crate::wire::Wire;
 use crate::wire::snapshot::{self, Conditions, Error, Sources};
 
-/// The key of the position in the topic, which no id can be.
-pub const POSITION: &[u8] = b"/position";
-
 /// The header that tells the generation of a value in the topic.
 const GENERATION: &[u8] = b"generation";
 

@@ -12,7 +12,7 @@ use super::images;
 use super::keeping::Slice;
 use super::supervisor::Supervisor;
 use crate::log::{Drafts, Topic};
-use crate::snapshots::{BATCH, Error, Key};
+use crate::snapshots::{BATCH, Error, Key, POSITION};
 use crate::wire::Wire;
 
 /// While others are saved all the time, a page goes this often.
@@ -79,7 +79,7 @@ pub(super) fn add_to(
         images::draft(records, place, generation, id.as_str().as_bytes(), image);
     }
     if let Some(position) = waiting.position.take() {
-        images::draft(records, place, generation, images::POSITION, &position);
+        images::draft(records, place, generation, POSITION, &position);
     }
     !std::mem::take(&mut waiting.page).is_empty()
 }

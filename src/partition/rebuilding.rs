@@ -10,14 +10,14 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use super::checkpoint::{Generation, Standing};
 use super::folding::{Failure, Fold, Folded, Ground, Stretch, fold};
 use super::held::Held;
-use super::images::{self, POSITION};
+use super::images;
 use super::lifecycle::End;
 use super::mirroring::Mirror;
 use super::trust::{self, Position, Present};
 use crate::domain::ids::AggregateId;
 use crate::log::{Offset, Record};
 use crate::metrics::{DiscardReason, EngineMetrics};
-use crate::snapshots::{BATCH, Key};
+use crate::snapshots::{BATCH, Key, POSITION};
 use crate::wire::Wire;
 
 /// A partition's memory, up to the end of its events.

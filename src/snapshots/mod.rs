@@ -70,7 +70,7 @@ pub trait Shelves: Send + Sync {
 /// Most values that are written together, atomically.
 pub const BATCH: usize = 200;
 
-/// Where a position is kept among the values: a key that no aggregate's id can be.
+/// Where a position is kept among the values, on a shelf and in the snapshots topic: a key that no aggregate's id can be.
 pub const POSITION: &[u8] = b"/position";
 
 /// What can go wrong with snapshots.

@@ -26,19 +26,24 @@ pub(super) const PAYMENT: [&str; 8] = [
 ];
 pub(super) const REFUND: [&str; 6] =
     ["originalPaymentId", "refundAmount", "currency", "reason", "refundMetadata", "metadata"];
-pub(super) const AUTHORIZATION: [&str; 9] = [
-    "customerAccountId",
-    "merchantAccountId",
-    "amount",
-    "currency",
-    "feeAccountId",
-    "feeAmount",
-    "paymentMetadata",
-    "metadata",
-    "expiresAt",
-];
+pub(super) const AUTHORIZATION: [&str; 9] = and(PAYMENT, "expiresAt");
 pub(super) const CAPTURE: [&str; 2] = ["amount", "metadata"];
 pub(super) const VOID: [&str; 2] = ["reason", "metadata"];
+
+/// The names of fields and one more; `M` is `N + 1`, which the language cannot say yet.
+pub(super) const fn and<const N: usize, const M: usize>(
+    names: [&'static str; N],
+    more: &'static str,
+) -> [&'static str; M] {
+    assert!(M == N + 1, "one more");
+    let mut all = [more; M];
+    let mut at = 0;
+    while at < N {
+        all[at] = names[at];
+        at += 1;
+    }
+    all
+}
 
 /// Characters of a reason or reference.
 const LONGEST_REASON: usize = 500;

@@ -35,35 +35,35 @@ pub(super) fn write(requested: &Requested, data: &mut Object<'_>) {
 pub(super) fn read(operation: Operation, data: &str) -> Result<Requested, Fault> {
     match operation {
         Operation::Topup => {
-            let [fields @ .., key] = members(data, const { and_key::<5, 6>(command::TOPUP) })?;
+            let [fields @ .., key] = members(data, const { command::and::<5, 6>(command::TOPUP, KEY) })?;
             requested(command::topup(fields), key)
         }
         Operation::Withdrawal => {
-            let [fields @ .., key] = members(data, const { and_key::<5, 6>(command::WITHDRAWAL) })?;
+            let [fields @ .., key] = members(data, const { command::and::<5, 6>(command::WITHDRAWAL, KEY) })?;
             requested(command::withdrawal(fields), key)
         }
         Operation::Transfer => {
-            let [fields @ .., key] = members(data, const { and_key::<6, 7>(command::TRANSFER) })?;
+            let [fields @ .., key] = members(data, const { command::and::<6, 7>(command::TRANSFER, KEY) })?;
             requested(command::transfer(fields), key)
         }
         Operation::Payment => {
-            let [fields @ .., key] = members(data, const { and_key::<8, 9>(command::PAYMENT) })?;
+            let [fields @ .., key] = members(data, const { command::and::<8, 9>(command::PAYMENT, KEY) })?;
             requested(command::payment(fields).map(TransactionCommand::Payment), key)
         }
         Operation::Refund => {
-            let [fields @ .., key] = members(data, const { and_key::<6, 7>(command::REFUND) })?;
+            let [fields @ .., key] = members(data, const { command::and::<6, 7>(command::REFUND, KEY) })?;
             requested(command::refund(fields), key)
         }
         Operation::Authorize => {
-            let [fields @ .., key] = members(data, const { and_key::<9, 10>(command::AUTHORIZATION) })?;
+            let [fields @ .., key] = members(data, const { command::and::<9, 10>(command::AUTHORIZATION, KEY) })?;
             requested(command::authorization(fields), key)
         }
         Operation::Capture => {
-            let [fields @ .., key] = members(data, const { and_key::<2, 3>(command::CAPTURE) })?;
+            let [fields @ .., key] = members(data, const { command::and::<2, 3>(command::CAPTURE, KEY) })?;
             requested(command::capture(fields), key)
         }
         Operation::Void => {
-            let [fields @ .., key] = members(data, const { and_key::<2, 3>(command::VOID) })?;
+            let [fields @ .., key] = members(data, const { command::and::<2, 3>(command::VOID, KEY) })?;
             requested(command::void(fields), key)
         }
     }
@@ -71,16 +71,4 @@ pub(super) fn read(operation: Operation, data: &str) -> Result<Requested, Fault>
 
 fn requested(command: Result<TransactionCommand, Fault>, key: Field<'_>) -> Result<Requested, Fault> {
     Ok(Requested { command: command?, idempotency_key: key.id(CommandId::parse)? })
-}
-
-/// The names of a command's fields and one more; `M` is `N + 1`, which the language cannot say yet.
-const fn and_key<const N: usize, const M: usize>(names: [&'static str; N]) -> [&'static str; M] {
-    assert!(M == N + 1, "one more");
-    let mut all = [KEY; M];
-    let mut at = 0;
-    while at < N {
-        all[at] = names[at];
-        at += 1;
-    }
-    all
 }
