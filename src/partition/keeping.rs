@@ -286,6 +286,7 @@ impl<A: Wire> Supervisor<A> {
                 keeping.checkpoints.settle();
                 // A topic that lacks something must not say that it reaches so far.
                 keeping.waiting.position = generation.map(|_| position);
+                self.measure_snapshots();
             }
             Err(error) => self.shelf_failed(error, context),
         }
