@@ -19,7 +19,7 @@ use crate::log::kafka::{Fault, KafkaLog};
 use crate::log::{self, Lane, Offset, PerLane};
 use crate::metrics::Metrics;
 use crate::partition::Kill;
-use crate::snapshots::Shelves;
+use crate::snapshots::{self, Shelves, Store};
 use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
@@ -88,7 +88,7 @@ fn accepted_offsets(args: &Args, config: &Config) -> Result<BTreeMap<u32, PerLan
 async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (metrics, health) = (Metrics::new(), Health::new());
-    let shelves = setup::shelves(config, &metrics)?;
+    let store = setup::shelves(config, &metrics)?;
     let listener = TcpListener::bind(config.http.listen).await.map_err(|error| {
         Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
     })?;
@@ -104,11 +104,13 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
+                let shelves = store.clone().map(|store| store as Arc<dyn Shelves>);
                 let parts = (metrics, health, shelves);
                 engine(config, accepted, parts, (requests, inbox), &mut signals).await
             },
             Err(failure) => Err(failure),
         },
+        error = unusable(store.as_deref()) => Err(error.into()),
         () = signals.next() => Ok(()),
     };
     drop(stop);
@@ -133,6 +135,17 @@ fn killer(requests: mpsc::Sender<Request<Account>>) -> Killer {
 
 async fn ended(mut stopped: watch::Receiver<()>) {
     stopped.changed().await.ok();
+}
+
+/// Answers when snapshots turn out to be out of reach; never while they are not.
+async fn unusable(store: Option<&Store>) -> snapshots::Error {
+    match store.map(Store::opened) {
+        Some(opened) => match opened.await {
+            Err(error) => error,
+            Ok(()) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until the broker answers and the topics are there.
