@@ -15,9 +15,12 @@ use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
 use crate::metrics::{self, Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
 use crate::partition::lifecycle::{End, Stage};
 use crate::partition::poison::Suspicion;
-use crate::partition::{Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor};
+use crate::partition::{
+    ACCOUNT_INBOX, Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor,
+    TRANSACTION_INBOX,
+};
 use crate::snapshots::Shelves;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// First pause before a partition is built again; doubled at every further end.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -46,14 +49,23 @@ pub enum Error {
 pub const ACCOUNTS: Spec = Spec {
     group: "accounts",
     commands: Topic("account.commands"),
-    inbox: Topic("account.inbox"),
+    inbox: ACCOUNT_INBOX,
     events: Topic("account.events"),
     snapshots: Topic("account.snapshots"),
 };
 
+/// Transactions: their topics and their group.
+pub const TRANSACTIONS: Spec = Spec {
+    group: "sagas",
+    commands: Topic("transaction.commands"),
+    inbox: TRANSACTION_INBOX,
+    events: Topic("transaction.events"),
+    snapshots: Topic("transaction.snapshots"),
+};
+
 /// Asks a running engine for something.
 #[derive(Debug)]
-pub enum Request<A: Wire> {
+pub enum Request<A: Mail> {
     /// Give up everything in order and end.
     Shutdown,
     /// Kill an actor that has commands in a batch; see [`Kill`].
@@ -63,7 +75,7 @@ pub enum Request<A: Wire> {
 }
 
 /// The partitions of one aggregate type on this node.
-pub struct Engine<A: Wire> {
+pub struct Engine<A: Mail> {
     log: Arc<dyn Log>,
     settings: Arc<Settings>,
     shelves: Option<Arc<dyn Shelves>>,
@@ -79,7 +91,7 @@ pub struct Engine<A: Wire> {
 }
 
 /// A partition that is ours, in memory or between two lives.
-struct Owned<A: Wire> {
+struct Owned<A: Mail> {
     suspicion: Suspicion,
     metrics: Arc<PartitionMetrics>,
     backoff: Duration,
@@ -87,7 +99,7 @@ struct Owned<A: Wire> {
     life: Life<A>,
 }
 
-enum Life<A: Wire> {
+enum Life<A: Mail> {
     /// In memory.
     Running(Incarnation, Addr<Supervisor<A>>),
     /// Built again at that time.
@@ -96,7 +108,7 @@ enum Life<A: Wire> {
     Halted,
 }
 
-impl<A: Wire> Engine<A> {
+impl<A: Mail> Engine<A> {
     /// An engine on `log`, its partitions spread over `threads` threads, or all on the caller's own for 0.
     /// `accepted` names offsets that an operator decided on.
     pub fn new(
@@ -226,6 +238,7 @@ impl<A: Wire> Engine<A> {
             group: self.settings.group_name().to_owned(),
             commands: self.settings.topic_name(Lane::Commands).to_owned(),
             inbox: self.settings.topic_name(Lane::Inbox).to_owned(),
+            has_transactions: self.settings.spec == TRANSACTIONS,
         };
         let metrics = Arc::new(self.metrics.partition(&scope, partition));
         self.begin(partition, Suspicion::default(), metrics, FIRST_BACKOFF);

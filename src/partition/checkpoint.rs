@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::held;
+use super::milestones::Milestones;
 use crate::log::{Lane, Offset, PerLane};
 use crate::wire::snapshot::LastEvent;
 
@@ -39,6 +40,10 @@ pub struct Added {
     pub aggregates: u64,
     /// Commands that took effect.
     pub accepted: u64,
+    /// Messages that were heard.
+    pub heard: u64,
+    /// What somebody counts.
+    pub milestones: Milestones,
 }
 
 impl Added {
@@ -49,6 +54,8 @@ impl Added {
         }
         self.aggregates += more.aggregates;
         self.accepted += more.accepted;
+        self.heard += more.heard;
+        self.milestones.merge(&more.milestones);
     }
 }
 
@@ -57,7 +64,7 @@ impl Added {
 pub struct Pace {
     /// Between the beginnings of two checkpoints.
     pub interval: Duration,
-    /// Commands that took effect, after which one does not wait for the interval.
+    /// Commands and messages that took effect, after which one does not wait for the interval.
     pub every_events: u64,
 }
 
@@ -119,7 +126,7 @@ impl Checkpoints {
     /// A batch took effect. The log says where its last event lies, or it has none.
     pub fn committed(&mut self, added: Added, last_event: Option<LastEvent>) {
         self.unplaced.add(added);
-        self.since_begin += added.accepted;
+        self.since_begin += added.accepted + added.heard;
         for lane in Lane::ALL {
             held::note(&mut self.standing.sources, added.sources.of(lane).map(|offset| (lane, offset)));
         }
@@ -176,7 +183,7 @@ mod tests {
     }
 
     fn added(source: Offset, aggregates: u64) -> Added {
-        Added { sources: PerLane { commands: Some(source), inbox: None }, aggregates, accepted: 1 }
+        Added { sources: PerLane { commands: Some(source), inbox: None }, aggregates, accepted: 1, ..Added::default() }
     }
 
     fn ready(pace: Pace) -> Checkpoints {

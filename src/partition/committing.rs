@@ -13,7 +13,7 @@ use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
 use crate::log::{Commit, Error, Offset};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 use crate::wire::snapshot::LastEvent;
 
 /// How often a partition looks at its idle positions and its lag.
@@ -35,7 +35,7 @@ pub(super) struct Committing {
     since: Instant,
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     pub(super) fn start_commit(&mut self, context: &mut Context<Self>) {
         let next = self.batch.next_offsets();
         let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
@@ -59,6 +59,7 @@ impl<A: Wire> Supervisor<A> {
             Ok(end_of_events) => {
                 self.committed_at = Instant::now();
                 self.keep(&committing, end_of_events);
+                measures::milestones(&self.metrics, &committing.batch.added().milestones);
                 measures::committed(
                     &self.metrics,
                     &committing.batch.into_outcomes(),

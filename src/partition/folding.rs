@@ -18,8 +18,9 @@ use crate::domain::ids::{AggregateId, Version};
 use crate::log::{self, Chunk, Offset, Partition, Record};
 use crate::metrics::DiscardReason;
 use crate::snapshots::{self, Key, Shelf};
+use crate::wire::message::Mail;
 use crate::wire::snapshot::LastEvent;
-use crate::wire::{self, StoredEvent, Wire};
+use crate::wire::{self, StoredEvent};
 
 /// What a partition is built from.
 #[derive(Clone, Copy)]
@@ -101,7 +102,7 @@ pub struct Fold<A> {
     pub on_shelf: bool,
 }
 
-impl<A: Wire> Fold<A> {
+impl<A: Mail> Fold<A> {
     /// On top of everything below `standing`.
     pub fn on(standing: Standing) -> Self {
         Fold { aggregates: HashMap::new(), standing, events: 0, on_shelf: false }
@@ -167,7 +168,7 @@ impl<A: Wire> Fold<A> {
     }
 }
 
-impl<A: Wire> Folded<A> {
+impl<A: Mail> Folded<A> {
     fn take(&mut self, event: &StoredEvent<'_, A::Event>, source: Option<(log::Lane, Offset)>) -> Result<(), String> {
         let recorded = &event.recorded;
         if recorded.version <= self.based_on {
@@ -200,7 +201,7 @@ pub struct Stretch<'a> {
 ///
 /// # Errors
 /// What the log or the shelf does not give, or gives and cannot be used.
-pub async fn fold<A: Wire>(
+pub async fn fold<A: Mail>(
     ground: &Ground<'_>,
     fold: &mut Fold<A>,
     stretch: Stretch<'_>,
@@ -240,7 +241,7 @@ fn unknown_event(reason: DiscardReason, event: LastEvent) -> Failure {
 }
 
 /// Loads the snapshots of all aggregates of these records that are not in memory.
-async fn load_bases<A: Wire>(
+async fn load_bases<A: Mail>(
     ground: &Ground<'_>,
     fold: &mut Fold<A>,
     chunk: &Chunk,
@@ -266,7 +267,7 @@ async fn load_bases<A: Wire>(
 ///
 /// # Errors
 /// What the shelf does not give, or gives and cannot be used.
-pub async fn load<A: Wire>(
+pub async fn load<A: Mail>(
     shelf: &Arc<dyn Shelf>,
     settings: &Settings,
     ids: Vec<AggregateId>,

@@ -22,7 +22,7 @@ use super::trust::Position;
 use crate::domain::ids::AggregateId;
 use crate::log::{Drafts, Topic};
 use crate::snapshots::{Error, Key, Shelf};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// Most aggregates of a checkpoint that one batch takes along: what that costs nobody notices.
 const SLICE: usize = 200;
@@ -106,7 +106,7 @@ impl Keeping {
     }
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Lets some aggregates write down what they are at the end of this batch. Nothing may be decided between that
     /// and the batch's commit. False when there is nothing to write down, or no place for it.
     pub(super) fn take_slice(&mut self, context: &mut Context<Self>) -> bool {

@@ -14,6 +14,7 @@
 //! snapshots topic. So an aggregate may leave memory (`passivation`) and come back with its next command (`loading`).
 
 mod aggregate_actor;
+mod answering;
 mod attendance;
 mod batch;
 mod checkpoint;
@@ -30,10 +31,12 @@ pub mod lifecycle;
 mod loading;
 mod mailbox;
 mod measures;
+mod milestones;
 mod mirroring;
 mod passivation;
 pub mod placement;
 pub mod poison;
+mod reading;
 mod rebuilding;
 mod recovery;
 mod refolding;
@@ -52,7 +55,7 @@ use crate::log::{Lane, PerLane, Spec};
 use crate::wire::snapshot::Conditions;
 
 pub use checkpoint::{Generation, Pace, Standing};
-pub use clerk::{DEAD_LETTERS, REPLIES};
+pub use clerk::{ACCOUNT_INBOX, DEAD_LETTERS, REPLIES, TRANSACTION_INBOX};
 pub use held::Held;
 pub use inspect::{Inspect, Inspection};
 pub use mailbox::{Kill, Release};

@@ -31,7 +31,7 @@ use super::stock::Stock;
 use crate::log::{Error, Offset, Partition, PerLane};
 use crate::metrics::PartitionMetrics;
 use crate::snapshots::{self, Shelf};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// What everything that was folded counts for: the epoch before the first.
 const RECOVERY: Epoch = 1;
@@ -75,7 +75,7 @@ pub enum Report {
 }
 
 /// One partition in memory.
-pub struct Supervisor<A: Wire> {
+pub struct Supervisor<A: Mail> {
     pub(super) log: Arc<dyn Partition>,
     pub(super) settings: Arc<Settings>,
     pub(super) desk: Rc<Desk<A>>,
@@ -126,7 +126,7 @@ pub(super) enum Work {
     Broken,
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// A partition that recovers as soon as it is started.
     pub fn new(start: Start) -> Self {
         let Start { log, settings, shelf, accepted, suspicion, metrics, incarnation, reports } = start;
@@ -277,6 +277,9 @@ impl<A: Wire> Supervisor<A> {
                     self.work = Work::Broken;
                     return self.finish_round(context);
                 }
+                if let Some(halt) = self.desk.round.borrow_mut().stuck.take() {
+                    return Err(End::Halted(halt));
+                }
                 if absences.is_empty() {
                     self.close_round();
                 } else {
@@ -381,7 +384,7 @@ impl<A: Wire> Supervisor<A> {
     }
 }
 
-impl<A: Wire> Drop for Supervisor<A> {
+impl<A: Mail> Drop for Supervisor<A> {
     /// A panic that nobody caught takes the supervisor with it: the engine has to hear of that too.
     fn drop(&mut self) {
         if self.stage != Stage::Closed {
