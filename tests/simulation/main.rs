@@ -35,7 +35,7 @@ use crate::broker::Broker;
 use crate::checkers::Audit;
 use crate::cluster::Cluster;
 use crate::faults::{Fault, Weather};
-use crate::fragile::{Fragile, POISON};
+use crate::fragile::{Fragile, FragileAccount, POISON};
 use crate::node::{PREFIX, Setup};
 use crate::oracle::Account;
 use crate::snapshots::Snapshots;
@@ -170,7 +170,7 @@ fn keep(weather: &mut Weather) -> Keep {
 }
 
 /// What actors hold must be what the oracle has folded. Who died last has not been asked.
-fn memory_differs(inspections: &[Inspection<Fragile>], accounts: &BTreeMap<String, Account>) -> Vec<String> {
+fn memory_differs(inspections: &[Inspection<FragileAccount>], accounts: &BTreeMap<String, Account>) -> Vec<String> {
     let held = inspections.iter().flat_map(|inspection| &inspection.aggregates);
     let differences = held.filter_map(|(id, Fragile(account))| {
         let found = account.opened().map(|open| {

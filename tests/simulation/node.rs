@@ -6,7 +6,7 @@ use std::sync::Arc;
 use billing_engine::domain::Rules;
 use billing_engine::domain::ids::AggregateId;
 use billing_engine::domain::money::Currency;
-use billing_engine::engine::{ACCOUNTS, Engine, Error, Request};
+use billing_engine::engine::{ACCOUNTS, Engine, Error, Request, Threads};
 use billing_engine::http::Health;
 use billing_engine::log::{Offset, PerLane};
 use billing_engine::metrics::Metrics;
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::disks::{Disk, Store};
-use crate::fragile::Fragile;
+use crate::fragile::FragileAccount;
 use crate::log::NodeLog;
 use crate::traffic::{EVENT_BYTES, MESSAGE_BYTES};
 use crate::world::{Life, World};
@@ -46,7 +46,7 @@ pub struct Node {
     /// Which machine it is on.
     pub machine: usize,
     health: Health,
-    requests: mpsc::Sender<Request<Fragile>>,
+    requests: mpsc::Sender<Request<FragileAccount>>,
     engine: JoinHandle<Result<(), Error>>,
 }
 
@@ -78,7 +78,7 @@ impl Node {
         settings.keep.topic &= !world.state().weather.one_in(3);
         let health = Health::new();
         let shelves = setup.disks.then(|| Arc::new(Store::open(world.clone(), life, disk)) as Arc<dyn Shelves>);
-        let engine = Engine::<Fragile>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), 0)
+        let engine = Engine::<FragileAccount>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), Threads::start(0))
             .with_shelves(shelves);
         let (requests, receiver) = mpsc::channel(16);
         Node { life, machine, health, requests, engine: tokio::task::spawn_local(engine.run(receiver)) }
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// What it holds in memory, once it is at rest.
-    pub async fn inspect(&self) -> Vec<Inspection<Fragile>> {
+    pub async fn inspect(&self) -> Vec<Inspection<FragileAccount>> {
         let (answer, inspections) = oneshot::channel();
         self.requests.send(Request::Inspect(answer)).await.ok();
         inspections.await.unwrap_or_default()

@@ -12,7 +12,7 @@ use billing_engine::wire::{self, StoredEvent};
 
 use crate::broker::Broker;
 use crate::disks::Disk;
-use crate::fragile::Fragile;
+use crate::fragile::{Fragile, FragileAccount};
 
 /// The key of a position in the topic.
 const POSITION: &[u8] = b"/position";
@@ -65,7 +65,7 @@ impl Snapshots<'_> {
         let mut versions = BTreeMap::new();
         for (key, value) in values {
             let id = AggregateId::parse(&String::from_utf8_lossy(key)).unwrap();
-            match decode_value::<Fragile>(&id, value, self.conditions()) {
+            match decode_value::<FragileAccount>(&id, value, self.conditions()) {
                 Err(error) => faults.push(format!("the value of {id} cannot be read: {error}")),
                 Ok(found) => {
                     let version = found.state.version().0;
@@ -79,7 +79,7 @@ impl Snapshots<'_> {
             }
         }
         let Some(position) = position else { return faults };
-        match decode_position::<Fragile>(position) {
+        match decode_position::<FragileAccount>(position) {
             Err(error) => faults.push(format!("the position of {partition} cannot be read: {error}")),
             Ok(position) => faults.extend(self.faults_of_position(partition, &position, &histories, &versions)),
         }
@@ -125,10 +125,10 @@ impl Snapshots<'_> {
         let mut histories = BTreeMap::<Vec<u8>, Vec<Step>>::new();
         let events: Chunk = self.broker.read((ACCOUNTS.events, partition), 0, usize::MAX);
         for record in events.iter() {
-            let event = wire::event::decode::<Fragile>(record.value, record.headers.iter()).unwrap();
+            let event = wire::event::decode::<FragileAccount>(record.value, record.headers.iter()).unwrap();
             let history = histories.entry(record.key.unwrap().to_vec()).or_default();
             let before = history.last().map(|step| (step.state.clone(), step.sources));
-            let (state, sources) = before.unwrap_or_else(|| (Fragile::blank(&rules).0, Sources::default()));
+            let (state, sources) = before.unwrap_or_else(|| (FragileAccount::blank(&rules).0, Sources::default()));
             let mut account = Fragile(state);
             if account.apply(&event.recorded).is_err() {
                 // Whoever looks at the log itself tells of that.
