@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use actix::{Actor, ActorContext, Context, Handler, Message};
 
+use super::agenda::Outlook;
 use super::answering::Answering;
 use super::attendance::Ticket;
 use super::clerk::Trigger;
-use super::desk::{Desk, Outcome, Round};
+use super::desk::{Desk, Outcome, Round, Turn};
 use super::held::Held;
 use super::images;
 use super::lifecycle::Halt;
@@ -59,7 +60,7 @@ impl<A: Mail> Handler<Process> for AggregateActor<A> {
     fn handle(&mut self, Process { tasks, ticket }: Process, _: &mut Context<Self>) {
         let desk = self.desk.clone();
         let round = &mut *desk.round.borrow_mut();
-        let before = self.held.state.version();
+        let (before, from) = (self.held.state.version(), Outlook::of(&self.held.state));
         for place in tasks {
             let task = round.order[place] as usize;
             self.answer(&desk, round, task);
@@ -67,6 +68,10 @@ impl<A: Mail> Handler<Process> for AggregateActor<A> {
         if self.held.state.version() != before {
             round.changed.push(self.place);
             round.added.aggregates += u64::from(before == Version::NONE);
+            let to = Outlook::of(&self.held.state);
+            if to != from {
+                round.turns.push(Turn { id: self.id.clone(), from, to });
+            }
         }
         ticket.hand_in();
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::agenda::Appointment;
 use super::held;
 use super::milestones::Milestones;
 use crate::log::{Lane, Offset, PerLane};
@@ -73,6 +74,8 @@ pub struct Pace {
 pub struct UnderWay {
     /// What is settled when all are saved.
     pub standing: Standing,
+    /// What was to come of all aggregates then.
+    pub agenda: Vec<Appointment>,
     /// Places of those that are yet to be serialised.
     pub due: VecDeque<u32>,
     /// The generation of the topic that holds all that was saved until it began; `None` when none does.
@@ -145,11 +148,11 @@ impl Checkpoints {
     }
 
     /// Begins a checkpoint over all that changed.
-    pub fn begin(&mut self, generation: Option<Generation>) {
+    pub fn begin(&mut self, generation: Option<Generation>, agenda: Vec<Appointment>) {
         let due = std::mem::take(&mut self.changed).into();
         self.since_begin = 0;
         self.begun_at = Instant::now();
-        self.under_way = Some(UnderWay { standing: self.standing, due, generation, begun_at: self.begun_at });
+        self.under_way = Some(UnderWay { standing: self.standing, agenda, due, generation, begun_at: self.begun_at });
     }
 
     /// The one that has begun.
@@ -158,9 +161,8 @@ impl Checkpoints {
     }
 
     /// What can be settled: everything that the checkpoint is about was taken. Whoever asks knows that it is saved too.
-    pub fn complete(&self) -> Option<(Standing, Option<Generation>)> {
-        let under_way = self.under_way.as_ref()?;
-        under_way.due.is_empty().then_some((under_way.standing, under_way.generation))
+    pub fn complete(&self) -> Option<&UnderWay> {
+        self.under_way.as_ref().filter(|under_way| under_way.due.is_empty())
     }
 
     /// The checkpoint has ended.
@@ -195,12 +197,12 @@ mod tests {
         let mut checkpoints = ready(NEVER);
         checkpoints.committed(added(4, 1), event(9));
         checkpoints.changed = vec![3, 5];
-        checkpoints.begin(Some(2));
+        checkpoints.begin(Some(2), Vec::new());
         checkpoints.committed(added(6, 1), event(20));
-        assert_eq!(checkpoints.complete(), None, "two are yet to be taken");
+        assert!(checkpoints.complete().is_none(), "two are yet to be taken");
         checkpoints.under_way().unwrap().due.clear();
-        let (standing, generation) = checkpoints.complete().unwrap();
-        assert_eq!((standing.covered, standing.aggregates, generation), (10, 1, Some(2)));
+        let UnderWay { standing, generation, .. } = checkpoints.complete().unwrap();
+        assert_eq!((standing.covered, standing.aggregates, *generation), (10, 1, Some(2)));
         assert_eq!(checkpoints.settled(), None);
         checkpoints.settle();
         assert_eq!(checkpoints.settled(), Some(10));
@@ -211,13 +213,13 @@ mod tests {
         let mut checkpoints = ready(NEVER);
         checkpoints.committed(added(4, 1), event(9));
         checkpoints.committed(added(5, 1), None);
-        checkpoints.begin(None);
-        let (standing, _) = checkpoints.complete().unwrap();
+        checkpoints.begin(None, Vec::new());
+        let standing = checkpoints.complete().unwrap().standing;
         assert_eq!((standing.covered, standing.aggregates, standing.sources.commands), (10, 1, Some(5)));
         checkpoints.settle();
         checkpoints.committed(added(6, 1), event(13));
-        checkpoints.begin(None);
-        let (standing, _) = checkpoints.complete().unwrap();
+        checkpoints.begin(None, Vec::new());
+        let standing = checkpoints.complete().unwrap().standing;
         assert_eq!((standing.covered, standing.aggregates), (14, 3));
     }
 
@@ -229,7 +231,7 @@ mod tests {
         assert!(!checkpoints.is_due());
         checkpoints.committed(added(2, 0), event(2));
         assert!(checkpoints.is_due());
-        checkpoints.begin(None);
+        checkpoints.begin(None, Vec::new());
         assert!(!checkpoints.is_due(), "one at a time");
         let mut at_once = ready(Pace { interval: Duration::ZERO, ..NEVER });
         assert!(!at_once.is_due(), "nothing changed");

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::agenda::Outlook;
 use super::checkpoint::Added;
 use super::clerk::{Arrival, Clerk};
 use super::lifecycle::Halt;
@@ -48,6 +49,8 @@ pub struct Round<A: Mail> {
     pub now: Timestamp,
     /// Places of the aggregates that it changed.
     pub changed: Vec<u32>,
+    /// Aggregates of which something else is to come since.
+    pub turns: Vec<Turn>,
     /// What it adds to the log.
     pub added: Added,
     /// The first thing that could be neither done nor refused.
@@ -66,6 +69,16 @@ pub struct Task<A: Mail> {
     pub asked: Option<Asked<A>>,
     /// What became of it.
     pub outcome: Option<Outcome>,
+}
+
+/// Something else is to come of an aggregate.
+pub struct Turn {
+    /// Of which.
+    pub id: AggregateId,
+    /// Before the round.
+    pub from: Outlook,
+    /// And since.
+    pub to: Outlook,
 }
 
 /// Where a record of a round lies.
@@ -145,6 +158,7 @@ impl<A: Mail> Round<A> {
             first_draft: 0,
             now: Timestamp::default(),
             changed: Vec::new(),
+            turns: Vec::new(),
             added: Added::default(),
             stuck: None,
             spare: Drafts::default(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::desk::{Outcome, Verdict};
 use super::milestones::Milestones;
 use super::stock::Stock;
@@ -91,6 +92,14 @@ fn dead_letter_reason(reason: Reason) -> DeadLetterReason {
 pub fn backpressure(metrics: &PartitionMetrics, stock: &Stock) {
     for (lane, queue) in [(Lane::Commands, Queue::Commands), (Lane::Inbox, Queue::Inbox)] {
         metrics.engine.backpressure.of(queue).add(stock.intake(lane).drain_waited_full());
+    }
+}
+
+/// What is open, and time for which commands had to wait for that.
+pub fn open(metrics: &PartitionMetrics, admission: &mut Admission) {
+    metrics.engine.backpressure.of(Queue::OpenTransactions).add(admission.drain_waited());
+    if let Some(gauge) = &metrics.transactions_open {
+        gauge.set(admission.open() as f64);
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
+use super::agenda::Appointment;
 use super::checkpoint::{Generation, Standing};
 use super::folding::{Failure, Fold, Folded, Ground, Stretch, fold};
 use super::held::Held;
@@ -100,7 +101,8 @@ impl Here<'_> {
         let Some(shelf) = self.ground.shelf else { return Ok(None) };
         let Some(position) = shelf.position().await? else { return Ok(None) };
         let position = self.judged::<A>(&position)?;
-        let tail = Fold { on_shelf: true, ..Fold::on(position.standing) };
+        let agenda = position.agenda.into_iter().collect();
+        let tail = Fold { on_shelf: true, agenda, ..Fold::on(position.standing) };
         let mirror = match position.generation.filter(|_| self.ground.settings.keep.topic) {
             Some(generation) => Mirror::Level(generation),
             None => self.filling(None),
@@ -148,9 +150,10 @@ impl Here<'_> {
             return Err(Failure::Distrust(DiscardReason::Incomplete, text));
         }
         if let Some(shelf) = self.ground.shelf {
-            shelf.settle(self.position::<A>(position.standing, *newest)).await?;
+            shelf.settle(self.position::<A>(position.standing, position.agenda.clone(), *newest)).await?;
         }
-        let mut tail = Fold { on_shelf: self.ground.shelf.is_some(), ..Fold::on(position.standing) };
+        let agenda = position.agenda.into_iter().collect();
+        let mut tail = Fold { on_shelf: self.ground.shelf.is_some(), agenda, ..Fold::on(position.standing) };
         for (id, held) in restored.held {
             tail.build_on(id, held);
         }
@@ -202,13 +205,18 @@ impl Here<'_> {
             };
             shelf.save(changed.by_ref().take(BATCH).map(image).collect()).await?;
         }
-        shelf.settle(self.position::<A>(all.standing, None)).await?;
+        shelf.settle(self.position::<A>(all.standing, all.agenda.appointments(), None)).await?;
         all.on_shelf = true;
         Ok(())
     }
 
-    fn position<A: Mail>(&self, standing: Standing, generation: Option<Generation>) -> Vec<u8> {
-        images::write_position::<A>(&Position::of(standing, generation, self.ground.settings, &self.identity))
+    fn position<A: Mail>(
+        &self,
+        standing: Standing,
+        agenda: Vec<Appointment>,
+        generation: Option<Generation>,
+    ) -> Vec<u8> {
+        images::write_position::<A>(&Position::of(standing, agenda, generation, self.ground.settings, &self.identity))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::aggregate_actor::{Die, Process};
 use super::attendance::Attendance;
 use super::clerk::{Arrival, Clerk};
-use super::desk::{Outcome, Place, Round, Task};
+use super::desk::{Outcome, Place, Round, Task, Turn};
 use super::lifecycle::End;
 use super::mailbox::Kill;
 use super::reading::{Read, Reader};
@@ -37,10 +37,20 @@ impl<A: Mail> Supervisor<A> {
         let round = &mut *desk.round.borrow_mut();
         round.now = (self.settings.clock)();
         round.portions = portions;
+        round.tasks = self.take_overdue();
         // Place and task packed into one number: sorting numbers groups the tasks and keeps their order.
         let mut places: Vec<(u32, u32)> = Vec::new();
         let mut unknown = Vec::new();
-        self.read_all(&desk.clerk, round, &mut places, &mut unknown)?;
+        self.read_all(&desk.clerk, round)?;
+        for (number, task) in round.tasks.iter().enumerate() {
+            let Some(asked) = &task.asked else { continue };
+            let place = self.routes.find(asked.whom()).unwrap_or_else(|| {
+                let place = self.routes.settle(asked.whom(), Residence::Unknown);
+                unknown.push(place);
+                place
+            });
+            places.push((place, number as u32));
+        }
         places.sort_unstable();
         if self.keeping.is_some() {
             let now = Instant::now();
@@ -61,13 +71,8 @@ impl<A: Mail> Supervisor<A> {
         Ok((groups, unknown))
     }
 
-    fn read_all(
-        &mut self,
-        clerk: &Clerk,
-        round: &mut Round<A>,
-        places: &mut Vec<(u32, u32)>,
-        unknown: &mut Vec<u32>,
-    ) -> Result<(), End> {
+    /// Makes a task of every record.
+    fn read_all(&self, clerk: &Clerk, round: &mut Round<A>) -> Result<(), End> {
         let (settings, suspicion) = (&self.settings, &self.suspicion);
         let reader = Reader { clerk, settings, suspicion, home: self.log.number() };
         let Round { portions, tasks, drafts, .. } = round;
@@ -77,16 +82,7 @@ impl<A: Mail> Supervisor<A> {
                 let place = Some(Place { portion: portion as u32, index: index as u32 });
                 let Read { sent_at, asks } = reader.read::<A>(drafts, Arrival { lane: records.lane, record })?;
                 let (asked, outcome) = match asks {
-                    Ok(asked) => {
-                        let id = asked.whom();
-                        let whose = self.routes.find(id).unwrap_or_else(|| {
-                            let place = self.routes.settle(id, Residence::Unknown);
-                            unknown.push(place);
-                            place
-                        });
-                        places.push((whose, tasks.len() as u32));
-                        (Some(asked), None)
-                    }
+                    Ok(asked) => (Some(asked), None),
                     Err(verdict) => (None, Some(Outcome { drafts: first..drafts.len(), verdict, sent_at })),
                 };
                 tasks.push(Task { place, sent_at, asked, outcome });
@@ -155,6 +151,10 @@ impl<A: Mail> Supervisor<A> {
             }
         }
         let added = std::mem::take(&mut round.added);
+        for Turn { id, from, to } in round.turns.drain(..) {
+            self.admission.turned(from, to);
+            self.batch.turn(id, to);
+        }
         self.batch.settle(round.close(), added);
         if let Some(keeping) = &mut self.keeping {
             keeping.may_passivate = true;

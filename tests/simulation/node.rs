@@ -78,8 +78,15 @@ impl Node {
         settings.keep.topic &= !world.state().weather.one_in(3);
         let health = Health::new();
         let shelves = setup.disks.then(|| Arc::new(Store::open(world.clone(), life, disk)) as Arc<dyn Shelves>);
-        let engine = Engine::<FragileAccount>::new(Arc::new(log), settings, accepted, Metrics::new(), health.clone(), Threads::start(0))
-            .with_shelves(shelves);
+        let engine = Engine::<FragileAccount>::new(
+            Arc::new(log),
+            settings,
+            accepted,
+            Metrics::new(),
+            health.clone(),
+            Threads::start(0),
+        )
+        .with_shelves(shelves);
         let (requests, receiver) = mpsc::channel(16);
         Node { life, machine, health, requests, engine: tokio::task::spawn_local(engine.run(receiver)) }
     }
