@@ -1,6 +1,6 @@
 //! Aggregates that panic when they are asked to: the bugs that the engine has to survive.
 
-use billing_engine::domain::account::{Account, AccountCommand, AccountEvent, AccountMessage};
+use billing_engine::domain::account::{Account, AccountCommand, AccountEvent, AccountMessage, Force};
 use billing_engine::domain::ids::{AggregateId, CommandHash, Timestamp, Version};
 use billing_engine::domain::message::{Delivery, Effect, Letter, Milestone, Participant, Receipt, Unexpected};
 use billing_engine::domain::transaction::{Progress, Transaction, TransactionCommand};
@@ -19,6 +19,9 @@ pub const IN_READING: &str = "poison in reading";
 /// Legs that accounts can refuse panic while they are heard, when their transaction's id begins so.
 pub const IN_HEARING: &str = "poison-in-hearing";
 
+/// Legs panic when their event is applied, when their transaction's id begins so.
+pub const IN_APPLYING: &str = "poison-in-applying";
+
 /// Every panic that is made on purpose says so.
 pub const POISON: &str = "poison";
 
@@ -36,9 +39,9 @@ pub trait Flawed: Mail {
     /// What a command says that may break it.
     fn told(command: &Self::Command) -> Option<&str>;
 
-    /// What an event says that may break it.
-    fn recorded(_event: &Self::Event) -> Option<&str> {
-        None
+    /// Whether it breaks when this event is applied.
+    fn breaks_applying(_event: &Self::Event) -> bool {
+        false
     }
 
     /// Whether it breaks at this message.
@@ -55,11 +58,10 @@ impl Flawed for Account {
         }
     }
 
-    fn recorded(event: &AccountEvent) -> Option<&str> {
-        match event {
-            AccountEvent::BalanceChanged(posted) => Some(&posted.reason),
-            _ => None,
-        }
+    fn breaks_applying(event: &AccountEvent) -> bool {
+        let AccountEvent::BalanceChanged(posted) = event else { return false };
+        let leg = posted.leg.as_ref().filter(|leg| leg.force == Force::Judged);
+        &*posted.reason == IN_APPLY || leg.is_some_and(|leg| leg.transaction_id.as_str().starts_with(IN_APPLYING))
     }
 
     fn breaks_at(delivery: &Delivery<AccountMessage>) -> bool {
@@ -99,7 +101,7 @@ impl<A: Flawed> Aggregate for Fragile<A> {
     }
 
     fn apply(&mut self, event: &Recorded<A::Event>) -> Result<(), Unfit> {
-        break_if(A::recorded(&event.body), IN_APPLY);
+        assert!(!A::breaks_applying(&event.body), "{POISON}");
         self.0.apply(event)
     }
 
