@@ -32,6 +32,9 @@ mod table {
     pub const SNAPSHOT_FAILURES: Family<Counter, 0> = family("billing_snapshot_failures_total", "Times a store of snapshots failed.", []);
     pub const SNAPSHOTS_DISCARDED: Family<Counter, 1> = family("billing_snapshots_discarded_total", "Times snapshots were not used.", ["reason"]);
     pub const BACKPRESSURE: Family<Seconds, 1> = family("billing_backpressure_seconds_total", "Time spent waiting on a full queue.", ["queue"]);
+    pub const TRANSACTIONS: Family<Counter, 2> = family("billing_transactions_total", "Transactions that have ended.", ["type", "outcome"]);
+    pub const TRANSACTIONS_OPEN: Family<Gauge, 1> = family("billing_transactions_open", "Transactions of which a message is under way.", ["partition"]);
+    pub const FORCED_POSTINGS: Family<Counter, 0> = family("billing_forced_postings_total", "Postings that no rule could refuse.", []);
     pub const BUILD_INFO: Family<Gauge, 1> = family("billing_build_info", "1, with the version that runs.", ["version"]);
 }
 

@@ -14,7 +14,10 @@ use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 pub use families::Seconds;
-pub use labels::{DeadLetterReason, DiscardReason, Label, Outcome, PartitionState, Queue, RestartReason};
+pub use labels::{
+    DeadLetterReason, DiscardReason, Label, Outcome, PartitionState, Queue, RestartReason, TransactionOutcome,
+    TransactionType,
+};
 
 /// How often [`Metrics::upkeep`] is due: a second of full load is a few megabytes of samples.
 pub const UPKEEP: Duration = Duration::from_secs(1);
@@ -65,6 +68,10 @@ impl Metrics {
             snapshots_discarded: PerLabel::new(|reason| families::SNAPSHOTS_DISCARDED.with(recorder, [reason])),
             snapshot_failures: families::SNAPSHOT_FAILURES.with(recorder, []),
             backpressure: PerLabel::new(|queue| families::BACKPRESSURE.with(recorder, [queue])),
+            transactions: PerLabel::new(|kind| {
+                PerLabel::new(|outcome| families::TRANSACTIONS.with(recorder, [kind, outcome]))
+            }),
+            forced_postings: families::FORCED_POSTINGS.with(recorder, []),
         }
     }
 
@@ -96,6 +103,7 @@ impl Metrics {
             aggregate: self.aggregate(aggregate),
             actors: families::ACTORS.with(&recorder, [aggregate, &number]),
             snapshot_age: families::SNAPSHOT_AGE.with(&recorder, [aggregate, &number]),
+            transactions_open: scope.has_transactions.then(|| families::TRANSACTIONS_OPEN.with(&recorder, [&number])),
             commands_lag: lag(&scope.commands),
             inbox_lag: lag(&scope.inbox),
             state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [aggregate, &number, state])),
@@ -145,6 +153,10 @@ pub struct EngineMetrics {
     pub snapshots_discarded: PerLabel<DiscardReason, Counter>,
     /// Time spent waiting on a full queue.
     pub backpressure: PerLabel<Queue, Seconds>,
+    /// Transactions that have ended, counted once, when that took effect.
+    pub transactions: PerLabel<TransactionType, PerLabel<TransactionOutcome, Counter>>,
+    /// Postings that no rule could refuse.
+    pub forced_postings: Counter,
 }
 
 /// What is counted for one type of aggregate.
@@ -177,6 +189,8 @@ pub struct Scope {
     pub commands: String,
     /// Full name of the inbox topic.
     pub inbox: String,
+    /// Whether its aggregates are transactions.
+    pub has_transactions: bool,
 }
 
 /// What is measured of one owned partition. When this is dropped, its series are gone.
@@ -189,6 +203,8 @@ pub struct PartitionMetrics {
     pub actors: Gauge,
     /// Since everything was covered by snapshots; 0 while everything is.
     pub snapshot_age: Gauge,
+    /// Transactions of which a message is under way; only where there are transactions.
+    pub transactions_open: Option<Gauge>,
     /// Of the commands topic.
     pub commands_lag: Lag,
     /// Of the inbox topic.
@@ -225,6 +241,7 @@ mod tests {
             group: "billing-engine-accounts".into(),
             commands: "billing-engine.account.commands".into(),
             inbox: "billing-engine.account.inbox".into(),
+            has_transactions: false,
         }
     }
 
@@ -314,10 +331,11 @@ mod tests {
     #[test]
     fn every_metric_stands_under_one_header_and_totals_are_counters() {
         let metrics = Metrics::new();
-        let _partitions = [0, 1].map(|partition| metrics.partition(&scope(), partition));
+        let _partitions = [0, 1]
+            .map(|partition| metrics.partition(&Scope { has_transactions: partition == 1, ..scope() }, partition));
         let text = metrics.render();
         let headers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(headers.len(), 21, "{headers:?}");
+        assert_eq!(headers.len(), 24, "{headers:?}");
         assert!(headers.is_sorted_by(|one, next| one < next), "in order, none twice: {headers:?}");
         let mut metric = "";
         for line in text.lines() {

@@ -13,10 +13,10 @@ use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
 use crate::log::{Commit, Error, Offset};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 use crate::wire::snapshot::LastEvent;
 
-/// How often a partition looks at its idle positions and its lag.
+/// How often a partition looks at its idle positions, at its lag, and at whose time has come.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How long an idle partition leaves its offsets uncommitted: far below the seven days after which a broker
 /// forgets them.
@@ -35,7 +35,7 @@ pub(super) struct Committing {
     since: Instant,
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     pub(super) fn start_commit(&mut self, context: &mut Context<Self>) {
         let next = self.batch.next_offsets();
         let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
@@ -59,7 +59,11 @@ impl<A: Wire> Supervisor<A> {
         match answer {
             Ok(end_of_events) => {
                 self.committed_at = Instant::now();
+                for (id, outlook) in committing.batch.turns() {
+                    self.agenda.note(id, *outlook);
+                }
                 self.keep(&committing, end_of_events);
+                measures::milestones(&self.metrics, &committing.batch.added().milestones);
                 measures::committed(
                     &self.metrics,
                     &committing.batch.into_outcomes(),
@@ -111,6 +115,7 @@ impl<A: Wire> Supervisor<A> {
         if idle && self.batch.records() == 0 && (moved || self.committed_at.elapsed() >= RECOMMIT) {
             self.start_commit(context);
         }
+        self.sweep();
         self.measure(context);
         self.advance(context);
     }
@@ -133,6 +138,7 @@ impl<A: Wire> Supervisor<A> {
         if let Some(stock) = &self.stock {
             measures::backpressure(&self.metrics, stock);
         }
+        measures::open(&self.metrics, &mut self.admission);
         let first = self.committing.as_ref().map_or(&self.batch, |committing| &committing.batch);
         let (committed, oldest, now) = (first.start(), first.oldest(), (self.settings.clock)());
         // One question at a time: while a broker is away, answers take longer than ticks.
