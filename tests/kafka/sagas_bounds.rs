@@ -17,6 +17,8 @@ use billing_engine::log::kafka::{GroupProtocol, KafkaLog, Settings as KafkaSetti
 use billing_engine::metrics::Metrics;
 use billing_engine::partition::Settings;
 use billing_engine::wire::message::Mail;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -63,6 +65,8 @@ fn a_credit_is_answered_within_a_second_while_the_inbox_is_full() {
     const TRANSFERS: usize = 15_000;
     let kafka = Kafka::shared();
     let setup = Setup::new(kafka, "sagas-inbox").with_topics();
+    // Small batches, so that the inbox stays full for long enough.
+    let setup = setup.with("BILLING__PARTITION__BATCH_RECORDS", "50");
     let role = |role: &str| setup.another(role).with_arguments(&["--roles".to_owned(), format!("{role},http")]);
     let accounts = role("accounts");
     write(kafka, &setup, "account", &[upstream::create("from"), upstream::create("to")]);
@@ -78,28 +82,49 @@ fn a_credit_is_answered_within_a_second_while_the_inbox_is_full() {
     let sagas = role("sagas").start();
     let asked_for = Offsets::of_sagas(kafka, setup.prefix());
     wait::until_true("all legs to be asked for", LIMIT, || asked_for.lag() == 0);
+    sagas.stop();
 
     // All of them are for one account, whose partition has nothing else to do.
     let offsets = Offsets::new(kafka, setup.prefix());
     assert!(offsets.lag() >= i64::try_from(TRANSFERS).unwrap(), "the inbox is full");
+    let upstream = Upstream::new(kafka, &setup.topic("account.commands"), Partitioner::Murmur2);
+    let replies = tail(kafka, &setup.topic("replies"));
     let engine = accounts.start();
     let mut took = Vec::new();
     for number in 0..5 {
-        assert!(offsets.lag() > 0, "the inbox is empty, after {took:?}");
         let id = format!("between-{number}");
         let begun = Instant::now();
-        write(kafka, &setup, "account", &[upstream::credit("from", &id, "1.00")]);
-        wait::until_true("the answer", LIMIT, || answered(kafka, &setup, &id));
+        upstream.send(&upstream::credit("from", &id, "1.00"));
+        wait_for_answer(&replies, &id);
         took.push(begun.elapsed());
+        assert!(offsets.lag() > 0, "the inbox is empty, after {took:?}");
     }
     println!("answered after {took:?}, {} messages are left", offsets.lag());
     took.sort_unstable();
     assert!(took[2] < Duration::from_secs(1), "answers took {took:?}");
-    drop((engine, sagas));
+    drop(engine);
 }
 
-fn answered(kafka: &Kafka, setup: &Setup, command_id: &str) -> bool {
-    replies(kafka, setup).iter().any(|reply| reply["commandId"] == command_id)
+/// What is written from now on.
+fn tail(kafka: &Kafka, topic: &str) -> BaseConsumer {
+    let mut config = kafka.client();
+    config.set("group.id", "tail").set("isolation.level", "read_committed");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..reading::partitions(kafka, topic) {
+        let end = consumer.fetch_watermarks(topic, partition, LIMIT).unwrap().1;
+        partitions.add_partition_offset(topic, partition, Offset::Offset(end)).unwrap();
+    }
+    consumer.assign(&partitions).unwrap();
+    consumer
+}
+
+fn wait_for_answer(replies: &BaseConsumer, command_id: &str) {
+    wait::until_true(&format!("the answer to {command_id}"), LIMIT, || {
+        let reply = replies.poll(Duration::from_millis(100)).map(|reply| reply.unwrap());
+        let reply = reply.and_then(|reply| serde_json::from_slice::<Value>(reply.payload()?).ok());
+        reply.is_some_and(|reply| reply["commandId"] == command_id)
+    });
 }
 
 fn replies(kafka: &Kafka, setup: &Setup) -> Vec<Value> {
