@@ -24,6 +24,8 @@ pub struct Ledger {
     /// What each payment has promised, and moved, by refund.
     reserved: BTreeMap<String, BTreeMap<String, Cents>>,
     settled: BTreeSet<String>,
+    /// The leg of each transaction that was undone last.
+    undone: BTreeMap<String, u64>,
     faults: Vec<String>,
 }
 
@@ -76,6 +78,11 @@ impl Ledger {
         }
         let transaction = text(data, "transactionId");
         self.check(!self.ended.contains(&transaction), || format!("{transaction} has ended and moves money: {event}"));
+        if data["forced"] == true {
+            let leg = data["leg"].as_u64().unwrap_or_default();
+            let before = self.undone.insert(transaction.clone(), leg);
+            self.check(before.is_none_or(|before| leg < before), || format!("undone in another order: {event}"));
+        }
         *self.moved.entry(transaction).or_default().entry(currency).or_default() += change;
     }
 
