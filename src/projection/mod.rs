@@ -20,3 +20,5 @@
 //! A leg in `legs` is `{accountId, changeType, amount, balanceBefore, balanceAfter, postedAt}`, amounts as strings with all their
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
+
+pub mod rows;
