@@ -21,4 +21,9 @@
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
 
+mod postgres;
+mod read_store;
 pub mod rows;
+
+pub use postgres::Postgres;
+pub use read_store::{AGGREGATES, Answer, Batch, Claim, Error, Origin, Position, ReadStore, Standing, TOPICS};
