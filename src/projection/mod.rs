@@ -23,7 +23,9 @@
 
 mod postgres;
 mod read_store;
+mod sqlite;
 pub mod rows;
 
 pub use postgres::Postgres;
+pub use sqlite::Sqlite;
 pub use read_store::{AGGREGATES, Answer, Batch, Claim, Error, Origin, Position, ReadStore, Standing, TOPICS};
