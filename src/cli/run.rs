@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::engines::{self, Accepted, Ground, Role, switchboard};
-use super::{Failure, setup};
+use super::{Failure, read_side, setup};
 use crate::config::Config;
 use crate::engine::{ACCOUNTS, TRANSACTIONS, Threads};
 use crate::http::{self, Health, Routes, Tokens};
@@ -108,9 +108,17 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
+                let projections = match args.roles.contains(&Role::Projections) {
+                    true => read_side::start(config, &metrics, &health)?,
+                    false => None,
+                };
                 let shelves = store.clone().map(|store| store as Arc<dyn Shelves>);
                 let ground = Ground { config, metrics, health, shelves, threads: threads() };
-                engines::run(&args.roles, ground, accepted, (switchboard, lines), async || signals.next().await).await
+                let requests = (switchboard, lines);
+                let ended =
+                    engines::run(&args.roles, ground, accepted, requests, async || signals.next().await).await;
+                read_side::stop(projections).await;
+                ended
             }
             Err(failure) => Err(failure),
         },
