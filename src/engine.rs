@@ -51,6 +51,15 @@ pub const ACCOUNTS: Spec = Spec {
     snapshots: Topic("account.snapshots"),
 };
 
+/// Transactions: their topics and their group.
+pub const TRANSACTIONS: Spec = Spec {
+    group: "sagas",
+    commands: Topic("transaction.commands"),
+    inbox: Topic("transaction.inbox"),
+    events: Topic("transaction.events"),
+    snapshots: Topic("transaction.snapshots"),
+};
+
 /// Asks a running engine for something.
 #[derive(Debug)]
 pub enum Request<A: Wire> {

@@ -20,7 +20,7 @@ pub fn rules(config: &Config) -> Rules {
     Rules {
         currencies: currencies.collect(),
         idempotency_window: config.idempotency.window.get(),
-        default_hold: Rules::DEFAULT_HOLD,
+        default_hold: config.transactions.default_hold,
     }
 }
 

@@ -50,6 +50,8 @@ fn the_defaults_alone_are_sound_and_as_the_contract_names_them() {
     assert_eq!(config.snapshots.every_events.get(), 500_000);
     assert!(config.snapshots.topic);
     assert_eq!(config.snapshots.cache_bytes.get(), 64 << 20);
+    assert_eq!(config.transactions.max_open.get(), 10_000);
+    assert_eq!(config.transactions.default_hold, Duration::from_hours(7 * 24));
     let decimals = [("BTC", 8), ("EUR", 2), ("GBP", 2), ("JPY", 0), ("KWD", 3), ("POINTS", 0), ("USD", 2)];
     assert!(config.currencies.iter().map(|(code, decimals)| (code.as_str(), *decimals)).eq(decimals));
     assert_eq!(config.instance_id, gethostname::gethostname().to_string_lossy());

@@ -285,6 +285,13 @@ fn begins(command: &TransactionCommand) -> Result<(Parties, Box<str>), Unfit> {
     }
 }
 
+impl Parties {
+    /// Between whom a command wants to move money; `None` when it goes on with a transaction that knows.
+    pub fn of(command: &TransactionCommand) -> Option<Self> {
+        begins(command).ok().map(|(parties, _)| parties)
+    }
+}
+
 impl From<&super::Payment> for Parties {
     fn from(payment: &super::Payment) -> Self {
         let (customer, merchant) = (payment.customer.clone(), payment.merchant.clone());
