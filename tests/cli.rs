@@ -6,6 +6,10 @@
 mod snapshots;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "cli/town.rs"]
+mod town;
+#[path = "cli/transactions.rs"]
+mod transactions;
 
 use std::env;
 use std::path::Path;

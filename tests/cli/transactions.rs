@@ -1,0 +1,392 @@
+//! `transaction show | list` and what transactions leave on accounts, on a log that the test has written.
+
+use super::town::Town;
+use super::*;
+
+/// A log with some accounts, and whatever the test wants to happen.
+struct Stage {
+    desk: Desk,
+    log: String,
+    town: Town,
+}
+
+impl Stage {
+    /// Two customers, a shop, a house and a bank.
+    fn new() -> Self {
+        let desk = Desk::new();
+        let log = desk.path().join("log").to_str().unwrap().to_owned();
+        let mut town = Town::new();
+        town.open("ann", "USER", "100.00");
+        town.open("bob", "USER", "5.00");
+        town.open("shop", "USER", "0");
+        town.open("house", "SYSTEM", "0");
+        town.open("bank", "EXTERNAL", "0");
+        Stage { desk, log, town }
+    }
+
+    fn call(&mut self, words: &str) -> Finished {
+        self.town.write(&self.log);
+        self.desk.run(&[split(words), vec!["--dir", &self.log]].concat())
+    }
+
+    /// The lines that a program gets.
+    fn json(&mut self, words: &str) -> Vec<Value> {
+        lines(&self.call(&format!("{words} --json")).expect_success())
+    }
+
+    fn show(&mut self, id: &str) -> Value {
+        self.json(&format!("transaction show {id}")).remove(0)
+    }
+
+    /// Ids in the order in which they are listed.
+    fn list(&mut self, filter: &str) -> Vec<String> {
+        let listed = self.json(&format!("transaction list {filter}"));
+        listed.iter().map(|row| row["transactionId"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn transfer(amount: &str) -> Value {
+    json!({ "sourceAccountId": "ann", "destinationAccountId": "bob", "amount": amount, "currency": "USD" })
+}
+
+fn payment(amount: &str) -> Value {
+    json!({
+        "customerAccountId": "ann", "merchantAccountId": "shop", "amount": amount, "currency": "USD",
+        "feeAccountId": "house", "feeAmount": "1.00",
+    })
+}
+
+fn refund(of: &str, amount: &str) -> Value {
+    json!({ "originalPaymentId": of, "refundAmount": amount, "currency": "USD" })
+}
+
+/// Whose event it is and which, one after the other.
+fn steps(story: &Value) -> Vec<String> {
+    let step = |event: &Value| {
+        let [whose, what] = ["aggregateId", "eventType"].map(|name| event[name].as_str().unwrap());
+        format!("{whose} {what}")
+    };
+    story["events"].as_array().unwrap().iter().map(step).collect()
+}
+
+fn legs(story: &Value) -> Vec<String> {
+    let leg = |leg: &Value| {
+        let words = ["accountId", "changeType", "amount", "newBalance"].map(|name| leg[name].as_str().unwrap());
+        format!("{} {} {}", leg["leg"], words.join(" "), leg["reversed"])
+    };
+    story["legs"].as_array().unwrap().iter().map(leg).collect()
+}
+
+#[test]
+fn the_story_of_a_transfer_is_told_across_its_accounts_within_one_millisecond() {
+    let mut stage = Stage::new();
+    stage.town.run("t-0", "RequestTransfer", transfer("3.00"));
+    stage.town.run("t-1", "RequestTransfer", transfer("7.00"));
+    let story = stage.show("t-1");
+    assert_eq!(
+        steps(&story),
+        [
+            "t-1 TransferRequested",
+            "ann BalanceChanged",
+            "t-1 LegPosted",
+            "bob BalanceChanged",
+            "t-1 LegPosted",
+            "t-1 TransferCompleted"
+        ]
+    );
+    let leg = |leg, account, change, balance| {
+        json!({
+            "leg": leg, "accountId": account, "changeType": change, "amount": "7.00", "newBalance": balance,
+            "reversed": false,
+        })
+    };
+    let told = json!({
+        "transactionId": "t-1", "type": "TRANSFER", "status": "COMPLETED", "version": 4, "events": story["events"],
+        "legs": [leg(1, "ann", "DEBIT", "90.00"), leg(2, "bob", "CREDIT", "15.00")],
+    });
+    assert_eq!(story, told);
+    assert!(story["events"].as_array().unwrap().iter().all(|event| event["data"].is_object()));
+
+    let people = stage.call("transaction show t-1").expect_success();
+    for essential in ["TRANSFER", "COMPLETED", "7.00 USD from ann to bob", "-7.00 USD, balance 90.00: Transfer, leg 1"]
+    {
+        assert!(people.contains(essential), "{essential} is missing:\n{people}");
+    }
+    assert!(!people.contains("t-0"), "another transaction is none of it:\n{people}");
+}
+
+#[test]
+fn the_story_of_a_transaction_that_is_under_way_ends_where_it_is() {
+    let mut stage = Stage::new();
+    stage.town.ask("t-1", "RequestTransfer", transfer("7.00"));
+    assert_eq!(steps(&stage.show("t-1")), ["t-1 TransferRequested"]);
+    stage.town.deliver();
+    let story = stage.show("t-1");
+    assert_eq!((&story["status"], &story["version"]), (&json!("REQUESTED"), &json!(1)));
+    assert_eq!(
+        legs(&story),
+        ["1 ann DEBIT 7.00 93.00 false"],
+        "the account has posted it, the transaction has not heard"
+    );
+}
+
+#[test]
+fn what_was_undone_is_told_in_the_order_in_which_it_was() {
+    let mut stage = Stage::new();
+    stage.town.account("house", "ChangeAccountStatus", json!({ "status": "SUSPENDED", "reason": "audit" }));
+    stage.town.run("p-1", "RequestPayment", payment("20.00"));
+    let story = stage.show("p-1");
+    assert_eq!(
+        steps(&story),
+        [
+            "p-1 PaymentRequested",
+            "ann BalanceChanged",
+            "p-1 LegPosted",
+            "shop BalanceChanged",
+            "p-1 LegPosted",
+            "shop BalanceChanged",
+            "ann BalanceChanged",
+            "p-1 TransactionCompensated"
+        ]
+    );
+    assert_eq!(story["status"], "COMPENSATED");
+    assert_eq!(legs(&story), ["1 ann DEBIT 20.00 80.00 true", "2 shop CREDIT 19.00 19.00 true"]);
+    let people = stage.call("transaction show p-1").expect_success();
+    for essential in ["undone", "ACCOUNT_INACTIVE", "undoes leg 2 of p-1", "-19.00 on shop, +20.00 on ann"] {
+        assert!(people.contains(essential), "{essential} is missing:\n{people}");
+    }
+}
+
+#[test]
+fn a_closed_account_that_is_opened_to_take_money_back_is_part_of_the_story() {
+    let mut stage = Stage::new();
+    stage.town.ask("t-1", "RequestTransfer", transfer("100.00"));
+    stage.town.deliver();
+    stage.town.account("ann", "ChangeAccountStatus", json!({ "status": "CLOSED", "reason": "gone" }));
+    stage.town.account("bob", "ChangeAccountStatus", json!({ "status": "SUSPENDED", "reason": "audit" }));
+    while stage.town.deliver() {}
+    let steps = steps(&stage.show("t-1"));
+    assert_eq!(
+        steps[3..],
+        ["ann BalanceChanged", "ann AccountStatusChanged", "t-1 TransactionCompensated"],
+        "closing it was none of the transaction's doing: {steps:?}"
+    );
+}
+
+#[test]
+fn a_refund_is_told_with_what_its_payment_says_about_it_and_nothing_of_other_refunds() {
+    let mut stage = Stage::new();
+    stage.town.run("p-1", "RequestPayment", payment("20.00"));
+    stage.town.run("r-1", "RequestRefund", refund("p-1", "4.00"));
+    stage.town.run("r-2", "RequestRefund", refund("p-1", "5.00"));
+    let story = stage.show("r-2");
+    assert_eq!(
+        steps(&story),
+        [
+            "r-2 RefundRequested",
+            "p-1 RefundReserved",
+            "shop BalanceChanged",
+            "r-2 LegPosted",
+            "ann BalanceChanged",
+            "r-2 LegPosted",
+            "p-1 RefundSettled",
+            "r-2 RefundCompleted"
+        ]
+    );
+    assert_eq!(legs(&story), ["1 shop DEBIT 5.00 10.00 false", "2 ann CREDIT 5.00 89.00 false"]);
+    let payment = steps(&stage.show("p-1"));
+    assert_eq!(payment.iter().filter(|step| step.starts_with("p-1 Refund")).count(), 4, "{payment:?}");
+    assert_eq!(payment.last().unwrap(), "p-1 RefundSettled");
+}
+
+#[test]
+fn a_hold_counts_until_it_is_captured_released_or_past() {
+    let mut stage = Stage::new();
+    let until = "2100-01-01T00:00:00Z";
+    let hold = |amount: &str| {
+        let mut data = payment(amount);
+        data["expiresAt"] = json!(until);
+        data
+    };
+    stage.town.run("p-1", "AuthorizePayment", hold("30.00"));
+    stage.town.run("p-2", "AuthorizePayment", hold("10.00"));
+    let past = stage.town.now + 60_000;
+    let mut short = payment("5.00");
+    short["expiresAt"] = json!("2025-12-09T12:01:00Z");
+    stage.town.run("p-3", "AuthorizePayment", short);
+
+    let account = stage.json("account show ann").remove(0);
+    let held = |id: &str, amount: &str| {
+        json!({
+            "holdId": id, "amount": amount, "currency": "USD", "expiresAt": "2100-01-01T00:00:00.000Z",
+            "transactionId": id,
+        })
+    };
+    assert_eq!((&account["balance"], &account["available"]), (&json!("100.00"), &json!("60.00")));
+    assert_eq!(account["holds"], json!([held("p-1", "30.00"), held("p-2", "10.00")]), "that of p-3 is past");
+    let people = stage.call("account show ann").expect_success();
+    assert!(people.contains("30.00 USD for p-1 until 2100-01-01"), "{people}");
+
+    stage.town.run("p-1", "CapturePayment", json!({ "amount": "25.00" }));
+    stage.town.run("p-2", "VoidPayment", json!({ "reason": "out of stock" }));
+    stage.town.now = past;
+    stage.town.sweep();
+    let account = stage.json("account show ann").remove(0);
+    assert_eq!((&account["balance"], &account["available"]), (&json!("75.00"), &json!("75.00")));
+    assert_eq!(account["holds"], json!([]));
+
+    let captured = stage.show("p-1");
+    assert_eq!(
+        steps(&captured)[..7],
+        [
+            "p-1 AuthorizationRequested",
+            "ann HoldPlaced",
+            "p-1 PaymentAuthorized",
+            "p-1 CaptureRequested",
+            "ann HoldCaptured",
+            "ann BalanceChanged",
+            "ann HoldReleased"
+        ]
+    );
+    let [voided, expired] = ["p-2", "p-3"].map(|id| steps(&stage.show(id))[3..].to_vec());
+    assert_eq!(voided, ["p-2 VoidRequested", "ann HoldReleased", "p-2 PaymentVoided"]);
+    assert_eq!(expired, ["ann HoldReleased", "p-3 PaymentExpired"]);
+    let history = stage.call("account history ann").expect_success();
+    for essential in [
+        "30.00 USD set aside for p-1 until 2100-01-01T00:00:00.000Z",
+        "25.00 of the hold of p-1 is taken",
+        "5.00 of the hold of p-1 is free again: PARTIAL_CAPTURE",
+        "10.00 of the hold of p-2 is free again: VOIDED",
+        "5.00 of the hold of p-3 is free again: EXPIRED",
+        "-25.00 USD, balance 75.00: Payment, leg 1 of p-1",
+        "USER account in USD of o (customer)",
+    ] {
+        assert!(history.contains(essential), "{essential} is missing:\n{history}");
+    }
+}
+
+#[test]
+fn transactions_are_listed_oldest_first_by_what_is_asked_for() {
+    let mut stage = Stage::new();
+    for (id, command, data) in [
+        ("t-2", "RequestTransfer", transfer("1.00")),
+        ("p-1", "RequestPayment", payment("20.00")),
+        ("r-1", "RequestRefund", refund("p-1", "4.00")),
+        ("r-2", "RequestRefund", refund("nothing", "4.00")),
+        ("t-1", "RequestTransfer", transfer("500.00")),
+        (
+            "w-1",
+            "RequestWithdrawal",
+            json!({ "accountId": "bob", "destinationAccountId": "bank", "amount": "1.00", "currency": "USD" }),
+        ),
+        ("a-1", "AuthorizePayment", payment("2.00")),
+    ] {
+        stage.town.now += 1;
+        stage.town.run(id, command, data);
+    }
+    stage.town.now += 1;
+    stage.town.ask("t-3", "RequestTransfer", transfer("2.00"));
+    for (filter, found) in [
+        ("", "t-2 p-1 r-1 r-2 t-1 w-1 a-1 t-3"),
+        ("--account bank", "w-1"),
+        ("--account shop", "p-1 r-1 a-1"),
+        ("--account house", "p-1 a-1"),
+        ("--account nobody", ""),
+        ("--status FAILED", "r-2 t-1"),
+        ("--status completed --account ann", "t-2 p-1 r-1"),
+        ("--status REQUESTED", "t-3"),
+        ("--status AUTHORIZED --type PAYMENT", "a-1"),
+        ("--type refund", "r-1 r-2"),
+        ("--type REFUND --account ann", "r-1"),
+        ("--status VOIDED", ""),
+    ] {
+        assert_eq!(stage.list(filter), split(found), "{filter}");
+    }
+    let payment = stage.json("transaction list --type payment --status completed").remove(0);
+    let listed = json!({
+        "transactionId": "p-1", "type": "PAYMENT", "status": "COMPLETED", "version": 7, "currency": "USD",
+        "requestedAt": "2025-12-09T12:00:00.002Z", "updatedAt": "2025-12-09T12:00:00.003Z",
+    });
+    assert_eq!(payment, listed, "refunds of it count");
+    let failed = &stage.json("transaction list --status failed")[1];
+    assert_eq!(failed["errorCode"], "INSUFFICIENT_BALANCE");
+    let authorized = &stage.json("transaction list --status authorized")[0];
+    assert_eq!(authorized["expiresAt"], "2025-12-16T12:00:00.007Z");
+    let table = stage.call("transaction list").expect_success();
+    assert!(table.lines().count() == 9 && table.contains("INSUFFICIENT_BALANCE"), "{table}");
+}
+
+#[test]
+fn what_is_stuck_has_not_ended_and_waits_for_the_engine_for_too_long() {
+    let mut stage = Stage::new();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let minutes = |count: i64| count * 60_000;
+    let at = |millis: i64| jiff::Timestamp::from_millisecond(millis).unwrap().to_string();
+    let until = |millis: i64| {
+        let mut data = payment("2.00");
+        data["expiresAt"] = json!(at(millis));
+        data
+    };
+    stage.town.now = now - minutes(60);
+    stage.town.run("ended", "RequestTransfer", transfer("1.00"));
+    stage.town.run("waits", "AuthorizePayment", until(now + minutes(60)));
+    stage.town.run("just-past", "AuthorizePayment", until(now - minutes(2)));
+    stage.town.run("long-past", "AuthorizePayment", until(now - minutes(20)));
+    stage.town.ask("silent", "RequestTransfer", transfer("2.00"));
+    stage.town.now = now - minutes(3);
+    stage.town.ask("young", "RequestTransfer", transfer("2.00"));
+    assert_eq!(stage.list("--stuck 10m"), ["long-past", "silent"]);
+    assert_eq!(stage.list("--stuck 1m"), ["just-past", "long-past", "silent", "young"]);
+    assert_eq!(stage.list("--stuck 1m --status REQUESTED"), ["silent", "young"]);
+    assert_eq!(stage.list("--stuck 2h"), Vec::<String>::new());
+}
+
+#[test]
+fn a_balance_is_that_of_the_last_event_that_is_not_later() {
+    let mut stage = Stage::new();
+    stage.town.now += 1_000;
+    stage.town.run("t-1", "RequestTransfer", transfer("7.00"));
+    stage.town.now += 1_000;
+    stage.town.run("p-1", "AuthorizePayment", payment("10.00"));
+    for (time, version, balance, available) in [
+        ("2025-12-09T12:00:00Z", 2, "100.00", "100.00"),
+        ("2025-12-09T13:00:00.999+01:00", 2, "100.00", "100.00"),
+        ("2025-12-09T12:00:01Z", 3, "93.00", "93.00"),
+        ("2025-12-09T12:00:02.000Z", 4, "93.00", "83.00"),
+        ("2025-12-16T12:00:01.999Z", 4, "93.00", "83.00"),
+        ("2025-12-16T12:00:02Z", 4, "93.00", "93.00"),
+    ] {
+        let told = stage.json(&format!("account balance ann --at {time}")).remove(0);
+        let expected = [json!("ann"), json!(version), json!(balance), json!(available), json!("USD")];
+        let names = ["accountId", "version", "balance", "available", "currency"];
+        assert_eq!(names.map(|name| told[name].clone()), expected, "{time}");
+    }
+    assert_eq!(stage.call("account balance ann").expect_success(), "93.00 USD\n");
+    let newest = stage.json("account balance ann").remove(0);
+    assert_eq!((&newest["version"], &newest["timestamp"]), (&json!(4), &json!("2025-12-09T12:00:02.000Z")));
+
+    let before = stage.call("account balance ann --at 2025-12-09T11:59:59.999Z --json");
+    assert_eq!((before.code, told(&before).0.as_str()), (1, "NOT_FOUND"));
+    let nobody = stage.call("account balance zoe --json");
+    assert_eq!((nobody.code, told(&nobody).0.as_str()), (1, "NOT_FOUND"));
+    for time in ["yesterday", "2025-12-09", "2025-12-09 12:00:00Z"] {
+        let finished = stage.desk.run(&["account", "balance", "ann", "--dir", &stage.log, "--json", "--at", time]);
+        assert_eq!((finished.code, told(&finished).0.as_str()), (2, "USAGE"), "{time}");
+    }
+}
+
+#[test]
+fn nothing_is_told_of_a_transaction_that_is_none() {
+    let mut stage = Stage::new();
+    for (words, code) in [
+        ("transaction show t-1", "NOT_FOUND"),
+        ("transaction show a/b", "INVALID_ID"),
+        ("transaction list --account a/b", "INVALID_ID"),
+    ] {
+        let finished = stage.call(&format!("{words} --json"));
+        assert_eq!((finished.code, told(&finished).0.as_str()), (1, code), "{words}");
+    }
+    let elsewhere = stage.desk.run(&["transaction", "list", "--dir", "nowhere", "--json"]);
+    assert_eq!((elsewhere.code, told(&elsewhere).0.as_str()), (1, "NOT_FOUND"));
+    assert!(!stage.desk.path().join("nowhere").exists(), "looking makes nothing");
+}
