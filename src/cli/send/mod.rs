@@ -26,9 +26,9 @@ use print::Fault;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 A command goes to the transactions when its commandType is one of theirs, and to the accounts
-otherwise. A line that nobody can read is told with its number and sent all the same: it becomes a dead
-letter. One that the topic does not take is told and left out; the others are sent. Exit code 1 when a
-line was left out, or was told and not waited for.")]
+otherwise. A line that nobody can read is told with its number and sent all the same: it becomes
+a dead letter. One that the topic does not take is told and left out; the others are sent. Exit
+code 1 when a line was left out, or was told and not waited for.")]
 pub struct Args {
     /// A file of JSON lines, one command each; `-` reads standard input
     #[arg(value_name = "FILE")]
