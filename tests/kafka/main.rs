@@ -13,6 +13,7 @@ mod lost_offsets;
 mod other_clients;
 mod partition_count;
 mod seed_commands;
+mod send;
 mod shutdown;
 mod snapshots;
 mod test_broker;
