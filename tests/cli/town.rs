@@ -14,7 +14,7 @@ use billing_engine::engine::{ACCOUNTS, TRANSACTIONS};
 use billing_engine::log::embedded::Embedded;
 use billing_engine::log::{Drafts, Topic};
 use billing_engine::partition::placement::partition_of;
-use billing_engine::wire::{self, Trace, Wire, command};
+use billing_engine::wire::{self, Request, Trace, Wire, command};
 use serde_json::{Value, json};
 
 const PARTITIONS: u32 = 3;
@@ -106,7 +106,13 @@ impl Town {
     /// What time alone brings about.
     pub fn sweep(&mut self) {
         let now = Timestamp(self.now);
-        let nobody = cause("nobody", [0; 16]);
+        // Each of these events knows whose doing it is.
+        let nobody = CommandId::parse("nobody").unwrap();
+        let nobody = Cause {
+            correlation_id: CorrelationId::from(&nobody),
+            command_hash: CommandHash([0; 16]),
+            command_id: nobody,
+        };
         for (id, account) in &mut self.accounts {
             let events = record(account, account.expire(now), &nobody, now);
             settle(account, id, &events, ACCOUNTS.events, &mut self.drafts);
@@ -115,6 +121,11 @@ impl Town {
             let events = record(transaction, transaction.expire(now), &nobody, now);
             settle(transaction, id, &events, TRANSACTIONS.events, &mut self.drafts);
         }
+    }
+
+    /// A transaction as it is now.
+    pub fn transaction(&self, id: &str) -> &Transaction {
+        &self.transactions[&AggregateId::parse(id).unwrap()]
     }
 
     /// Writes everything that happened since to the log in `dir`.
@@ -144,18 +155,14 @@ impl Town {
     ) -> (AggregateId, Cause, Command<A::Command>) {
         self.asked += 1;
         let text = json!({
-            "commandType": command_type, "commandId": format!("c-{}", self.asked), "aggregateId": id, "data": data,
+            "commandType": command_type, "commandId": format!("6ba7b810-9dad-4fd1-80b4-{:012x}", self.asked),
+            "aggregateId": id, "correlationId": format!("order-{}", self.asked), "data": data,
         });
         let request = command::decode::<A>(Some(text.to_string().as_bytes()), 1 << 20).unwrap();
-        let cause = cause(request.command.id.as_str(), request.command.hash.0);
-        (request.aggregate_id, cause, request.command)
+        let Request { aggregate_id, correlation_id, command, .. } = request;
+        let cause = Cause { command_id: command.id.clone(), command_hash: command.hash, correlation_id };
+        (aggregate_id, cause, command)
     }
-}
-
-fn cause(id: &str, hash: [u8; 16]) -> Cause {
-    let command_id = CommandId::parse(id).unwrap();
-    let correlation_id = CorrelationId::from(&command_id);
-    Cause { command_id, command_hash: CommandHash(hash), correlation_id }
 }
 
 /// Events take effect, and wait to be written.
