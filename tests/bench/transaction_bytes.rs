@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 
 #[path = "../cli/town.rs"]
-#[allow(dead_code, reason = "this needs no log")]
 mod town;
 
 use std::fs;

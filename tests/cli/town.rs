@@ -1,5 +1,6 @@
 //! Accounts and transactions that live on an embedded log without an engine: the domain decides, and what it decides is
 //! written as the engine writes it. Time stands still until a test says otherwise.
+#![allow(dead_code, reason = "each target uses the part it needs")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
