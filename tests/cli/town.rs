@@ -129,6 +129,20 @@ impl Town {
         &self.transactions[&AggregateId::parse(id).unwrap()]
     }
 
+    /// An event that the history of a transaction does not allow.
+    pub fn damage(&mut self, id: &str) {
+        let hash = "0".repeat(32);
+        let event = json!({
+            "eventType": "PaymentExpired", "aggregateId": id, "aggregateVersion": 9, "timestamp": "2025-12-09T12:00:00.000Z",
+            "correlationId": "c", "causationId": "c", "data": { "holdId": id, "amount": "1.00" },
+        });
+        self.drafts.push(TRANSACTIONS.events, partition_of(id, PARTITIONS), None, |draft| {
+            draft.key(id.as_bytes());
+            draft.value(event.to_string().as_bytes());
+            draft.header(b"commandHash", Some(hash.as_bytes()));
+        });
+    }
+
     /// Writes everything that happened since to the log in `dir`.
     #[tokio::main(flavor = "current_thread")]
     pub async fn write(&mut self, dir: impl AsRef<Path>) {

@@ -390,3 +390,23 @@ fn nothing_is_told_of_a_transaction_that_is_none() {
     assert_eq!((elsewhere.code, told(&elsewhere).0.as_str()), (1, "NOT_FOUND"));
     assert!(!stage.desk.path().join("nowhere").exists(), "looking makes nothing");
 }
+
+#[test]
+fn a_history_that_is_damaged_is_named_and_hides_no_other() {
+    let mut stage = Stage::new();
+    stage.town.ask("t-1", "RequestTransfer", transfer("1.00"));
+    stage.town.ask("t-2", "RequestTransfer", transfer("1.00"));
+    stage.town.damage("t-1");
+    stage.town.damage("t-1");
+    let listed = stage.call("transaction list --json");
+    assert_eq!(listed.code, 1);
+    let ids: Vec<_> = lines(&listed.output).iter().map(|row| row["transactionId"].clone()).collect();
+    assert_eq!(ids, ["t-1", "t-2"]);
+    let failure: Value = serde_json::from_str(&listed.errors).unwrap();
+    let message = "event 9 of t-1 cannot be applied: version 9 follows version 1 (the first of 2 faults)";
+    assert_eq!(failure["error"], json!({ "code": "UNREADABLE_EVENT", "message": message }));
+
+    let shown = stage.call("transaction show t-1 --json");
+    assert_eq!((shown.code, told(&shown).0.as_str()), (1, "UNREADABLE_EVENT"));
+    stage.call("transaction show t-2").expect_success();
+}
