@@ -1,6 +1,8 @@
 //! The composition root: partitions come and go as the log says, what ends is built again, and everything
 //! is taken down in order.
 
+mod topics;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::http::{Health, Membership, PartitionStatus};
-use crate::log::{self, Lane, Log, Offset, Ownership, PerLane, Spec, Topic};
+use crate::log::{self, Lane, Log, Offset, Ownership, PerLane};
 use crate::metrics::{self, Metrics, PartitionMetrics, PartitionState, RestartReason, Scope};
 use crate::partition::lifecycle::{End, Stage};
 use crate::partition::poison::Suspicion;
 use crate::partition::{Incarnation, Inspect, Inspection, Kill, Release, Report, Settings, Start, Supervisor};
 use crate::snapshots::Shelves;
 use crate::wire::Wire;
+
+pub use topics::{ACCOUNTS, TRANSACTIONS};
 
 /// First pause before a partition is built again; doubled at every further end.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -41,24 +45,6 @@ pub enum Error {
     #[error("more than {PANICS_ALLOWED} panics within a minute")]
     Panics,
 }
-
-/// Accounts: their topics and their group.
-pub const ACCOUNTS: Spec = Spec {
-    group: "accounts",
-    commands: Topic("account.commands"),
-    inbox: Topic("account.inbox"),
-    events: Topic("account.events"),
-    snapshots: Topic("account.snapshots"),
-};
-
-/// Transactions: their topics and their group.
-pub const TRANSACTIONS: Spec = Spec {
-    group: "sagas",
-    commands: Topic("transaction.commands"),
-    inbox: Topic("transaction.inbox"),
-    events: Topic("transaction.events"),
-    snapshots: Topic("transaction.snapshots"),
-};
 
 /// Asks a running engine for something.
 #[derive(Debug)]

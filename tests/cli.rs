@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "cli/accounts.rs"]
+mod accounts;
 #[path = "cli/sending.rs"]
 mod sending;
 #[path = "cli/snapshots.rs"]
 mod snapshots;
+#[path = "cli/stage.rs"]
+mod stage;
 #[path = "support/mod.rs"]
 mod support;
 #[path = "cli/town.rs"]

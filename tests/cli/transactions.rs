@@ -1,67 +1,10 @@
 //! `transaction show | list` and what transactions leave on accounts, on a log that the test has written.
 
-use super::town::Town;
+use super::stage::{Stage, payment, refund, transfer};
 use super::*;
 
-/// A log with some accounts, and whatever the test wants to happen.
-struct Stage {
-    desk: Desk,
-    log: String,
-    town: Town,
-}
-
-impl Stage {
-    /// Two customers, a shop, a house and a bank.
-    fn new() -> Self {
-        let desk = Desk::new();
-        let log = desk.path().join("log").to_str().unwrap().to_owned();
-        let mut town = Town::new();
-        town.open("ann", "USER", "100.00");
-        town.open("bob", "USER", "5.00");
-        town.open("shop", "USER", "0");
-        town.open("house", "SYSTEM", "0");
-        town.open("bank", "EXTERNAL", "0");
-        Stage { desk, log, town }
-    }
-
-    fn call(&mut self, words: &str) -> Finished {
-        self.town.write(&self.log);
-        self.desk.run(&[split(words), vec!["--dir", &self.log]].concat())
-    }
-
-    /// The lines that a program gets.
-    fn json(&mut self, words: &str) -> Vec<Value> {
-        lines(&self.call(&format!("{words} --json")).expect_success())
-    }
-
-    fn show(&mut self, id: &str) -> Value {
-        self.json(&format!("transaction show {id}")).remove(0)
-    }
-
-    /// Ids in the order in which they are listed.
-    fn list(&mut self, filter: &str) -> Vec<String> {
-        let listed = self.json(&format!("transaction list {filter}"));
-        listed.iter().map(|row| row["transactionId"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-fn transfer(amount: &str) -> Value {
-    json!({ "sourceAccountId": "ann", "destinationAccountId": "bob", "amount": amount, "currency": "USD" })
-}
-
-fn payment(amount: &str) -> Value {
-    json!({
-        "customerAccountId": "ann", "merchantAccountId": "shop", "amount": amount, "currency": "USD",
-        "feeAccountId": "house", "feeAmount": "1.00",
-    })
-}
-
-fn refund(of: &str, amount: &str) -> Value {
-    json!({ "originalPaymentId": of, "refundAmount": amount, "currency": "USD" })
-}
-
 /// Whose event it is and which, one after the other.
-fn steps(story: &Value) -> Vec<String> {
+pub fn steps(story: &Value) -> Vec<String> {
     let step = |event: &Value| {
         let [whose, what] = ["aggregateId", "eventType"].map(|name| event[name].as_str().unwrap());
         format!("{whose} {what}")
@@ -200,72 +143,6 @@ fn a_refund_is_told_with_what_its_payment_says_about_it_and_nothing_of_other_ref
 }
 
 #[test]
-fn a_hold_counts_until_it_is_captured_released_or_past() {
-    let mut stage = Stage::new();
-    let until = "2100-01-01T00:00:00Z";
-    let hold = |amount: &str| {
-        let mut data = payment(amount);
-        data["expiresAt"] = json!(until);
-        data
-    };
-    stage.town.run("p-1", "AuthorizePayment", hold("30.00"));
-    stage.town.run("p-2", "AuthorizePayment", hold("10.00"));
-    let past = stage.town.now + 60_000;
-    let mut short = payment("5.00");
-    short["expiresAt"] = json!("2025-12-09T12:01:00Z");
-    stage.town.run("p-3", "AuthorizePayment", short);
-
-    let account = stage.json("account show ann").remove(0);
-    let held = |id: &str, amount: &str| {
-        json!({
-            "holdId": id, "amount": amount, "currency": "USD", "expiresAt": "2100-01-01T00:00:00.000Z",
-            "transactionId": id,
-        })
-    };
-    assert_eq!((&account["balance"], &account["available"]), (&json!("100.00"), &json!("60.00")));
-    assert_eq!(account["holds"], json!([held("p-1", "30.00"), held("p-2", "10.00")]), "that of p-3 is past");
-    let people = stage.call("account show ann").expect_success();
-    assert!(people.contains("30.00 USD for p-1 until 2100-01-01"), "{people}");
-
-    stage.town.run("p-1", "CapturePayment", json!({ "amount": "25.00" }));
-    stage.town.run("p-2", "VoidPayment", json!({ "reason": "out of stock" }));
-    stage.town.now = past;
-    stage.town.sweep();
-    let account = stage.json("account show ann").remove(0);
-    assert_eq!((&account["balance"], &account["available"]), (&json!("75.00"), &json!("75.00")));
-    assert_eq!(account["holds"], json!([]));
-
-    let captured = stage.show("p-1");
-    assert_eq!(
-        steps(&captured)[..7],
-        [
-            "p-1 AuthorizationRequested",
-            "ann HoldPlaced",
-            "p-1 PaymentAuthorized",
-            "p-1 CaptureRequested",
-            "ann HoldCaptured",
-            "ann BalanceChanged",
-            "ann HoldReleased"
-        ]
-    );
-    let [voided, expired] = ["p-2", "p-3"].map(|id| steps(&stage.show(id))[3..].to_vec());
-    assert_eq!(voided, ["p-2 VoidRequested", "ann HoldReleased", "p-2 PaymentVoided"]);
-    assert_eq!(expired, ["ann HoldReleased", "p-3 PaymentExpired"]);
-    let history = stage.call("account history ann").expect_success();
-    for essential in [
-        "30.00 USD set aside for p-1 until 2100-01-01T00:00:00.000Z",
-        "25.00 of the hold of p-1 is taken",
-        "5.00 of the hold of p-1 is free again: PARTIAL_CAPTURE",
-        "10.00 of the hold of p-2 is free again: VOIDED",
-        "5.00 of the hold of p-3 is free again: EXPIRED",
-        "-25.00 USD, balance 75.00: Payment, leg 1 of p-1",
-        "USER account in USD of o (customer)",
-    ] {
-        assert!(history.contains(essential), "{essential} is missing:\n{history}");
-    }
-}
-
-#[test]
 fn transactions_are_listed_oldest_first_by_what_is_asked_for() {
     let mut stage = Stage::new();
     for (id, command, data) in [
@@ -339,40 +216,6 @@ fn what_is_stuck_has_not_ended_and_waits_for_the_engine_for_too_long() {
     assert_eq!(stage.list("--stuck 1m"), ["just-past", "long-past", "silent", "young"]);
     assert_eq!(stage.list("--stuck 1m --status REQUESTED"), ["silent", "young"]);
     assert_eq!(stage.list("--stuck 2h"), Vec::<String>::new());
-}
-
-#[test]
-fn a_balance_is_that_of_the_last_event_that_is_not_later() {
-    let mut stage = Stage::new();
-    stage.town.now += 1_000;
-    stage.town.run("t-1", "RequestTransfer", transfer("7.00"));
-    stage.town.now += 1_000;
-    stage.town.run("p-1", "AuthorizePayment", payment("10.00"));
-    for (time, version, balance, available) in [
-        ("2025-12-09T12:00:00Z", 2, "100.00", "100.00"),
-        ("2025-12-09T13:00:00.999+01:00", 2, "100.00", "100.00"),
-        ("2025-12-09T12:00:01Z", 3, "93.00", "93.00"),
-        ("2025-12-09T12:00:02.000Z", 4, "93.00", "83.00"),
-        ("2025-12-16T12:00:01.999Z", 4, "93.00", "83.00"),
-        ("2025-12-16T12:00:02Z", 4, "93.00", "93.00"),
-    ] {
-        let told = stage.json(&format!("account balance ann --at {time}")).remove(0);
-        let expected = [json!("ann"), json!(version), json!(balance), json!(available), json!("USD")];
-        let names = ["accountId", "version", "balance", "available", "currency"];
-        assert_eq!(names.map(|name| told[name].clone()), expected, "{time}");
-    }
-    assert_eq!(stage.call("account balance ann").expect_success(), "93.00 USD\n");
-    let newest = stage.json("account balance ann").remove(0);
-    assert_eq!((&newest["version"], &newest["timestamp"]), (&json!(4), &json!("2025-12-09T12:00:02.000Z")));
-
-    let before = stage.call("account balance ann --at 2025-12-09T11:59:59.999Z --json");
-    assert_eq!((before.code, told(&before).0.as_str()), (1, "NOT_FOUND"));
-    let nobody = stage.call("account balance zoe --json");
-    assert_eq!((nobody.code, told(&nobody).0.as_str()), (1, "NOT_FOUND"));
-    for time in ["yesterday", "2025-12-09", "2025-12-09 12:00:00Z"] {
-        let finished = stage.desk.run(&["account", "balance", "ann", "--dir", &stage.log, "--json", "--at", time]);
-        assert_eq!((finished.code, told(&finished).0.as_str()), (2, "USAGE"), "{time}");
-    }
 }
 
 #[test]
