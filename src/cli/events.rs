@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 use super::Failure;
 use super::reach::{Within, in_time};
 use crate::config::Config;
-use crate::domain::Recorded;
-use crate::domain::ids::AggregateId;
+use crate::domain::ids::{AggregateId, Version};
+use crate::domain::{Recorded, Unfit};
 use crate::log::{Client, Record, Topic};
 use crate::partition::placement::partition_of;
-use crate::wire::{self, Wire};
+use crate::wire::{self, StoredEvent, Wire};
 
 /// One event, read.
 pub struct Event<A: Wire> {
@@ -91,16 +91,24 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads an event, and keeps what was written.
+///
+/// # Errors
+/// As [`decode`].
+pub fn read<A: Wire>(record: Record<'_>) -> Result<Event<A>, Failure> {
+    let StoredEvent { aggregate_id, recorded, .. } = decode::<A>(record)?;
+    let written = serde_json::from_slice(record.value.unwrap_or_default())
+        .map_err(|error| broken(record.offset, &error.to_string()))?;
+    Ok(Event { aggregate_id, recorded, written })
+}
+
 /// Reads an event.
 ///
 /// # Errors
 /// What is none, or was written by a newer engine.
-pub fn read<A: Wire>(record: Record<'_>) -> Result<Event<A>, Failure> {
-    let event = wire::event::decode::<A>(record.value, record.headers.iter())
-        .map_err(|error| broken(record.offset, &error.to_string()))?;
-    let written = serde_json::from_slice(record.value.unwrap_or_default())
-        .map_err(|error| broken(record.offset, &error.to_string()))?;
-    Ok(Event { aggregate_id: event.aggregate_id, recorded: event.recorded, written })
+pub fn decode<A: Wire>(record: Record<'_>) -> Result<StoredEvent<'_, A::Event>, Failure> {
+    wire::event::decode::<A>(record.value, record.headers.iter())
+        .map_err(|error| broken(record.offset, &error.to_string()))
 }
 
 fn broken(offset: i64, reason: &str) -> Failure {
@@ -108,6 +116,6 @@ fn broken(offset: i64, reason: &str) -> Failure {
 }
 
 /// The failure of a history that its own events contradict.
-pub fn contradicted(id: &AggregateId, version: crate::domain::ids::Version, reason: &crate::domain::Unfit) -> Failure {
+pub fn contradicted(id: &AggregateId, version: Version, reason: &Unfit) -> Failure {
     Failure::failed("UNREADABLE_EVENT", format!("event {version} of {id} cannot be applied: {reason}"))
 }

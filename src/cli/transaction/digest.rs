@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::cli::Failure;
-use crate::cli::events::{self, Event};
+use crate::cli::events;
 use crate::domain::account::Text;
 use crate::domain::ids::{AggregateId, Timestamp, Version};
 use crate::domain::transaction::{Begun, Kind, Parties, Status, Transaction, TransactionEvent};
 use crate::domain::{Aggregate, Recorded};
+use crate::wire::StoredEvent;
 
 /// Which transactions are asked for; `None` admits all.
 #[derive(Default)]
@@ -97,8 +98,8 @@ impl Digests {
     ///
     /// # Errors
     /// An event that does not follow from those before it.
-    pub fn take(&mut self, event: Event<Transaction>) -> Result<(), Failure> {
-        let Event { aggregate_id: id, recorded, .. } = event;
+    pub fn take(&mut self, event: StoredEvent<'_, TransactionEvent>) -> Result<(), Failure> {
+        let StoredEvent { aggregate_id: id, recorded, .. } = event;
         let unfit = |unfit| events::contradicted(&id, recorded.version, &unfit);
         if recorded.version == Version::NONE.next() {
             let mut transaction = Box::new(Transaction::default());

@@ -12,7 +12,7 @@ use crate::cli::output::{Failure, Output, Row, time};
 use crate::cli::reach::Reach;
 use crate::config;
 use crate::domain::ids::{AggregateId, Timestamp};
-use crate::domain::transaction::{Kind, Status};
+use crate::domain::transaction::{Kind, Status, Transaction};
 use crate::engine::TRANSACTIONS;
 use crate::log::Record;
 
@@ -71,7 +71,7 @@ pub async fn list(args: &Args, reader: Reader<'_>, output: Output) -> Result<(),
     for partition in 0..reader.partitions {
         let take = |record: Record<'_>| {
             progress.inc(1);
-            faults.note(events::read(record).and_then(|event| digests.take(event)));
+            faults.note(events::decode::<Transaction>(record).and_then(|event| digests.take(event)));
             Ok(())
         };
         reader.records(TRANSACTIONS.events, partition, take).await?;
