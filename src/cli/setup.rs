@@ -20,7 +20,7 @@ pub fn rules(config: &Config) -> Rules {
     Rules {
         currencies: currencies.collect(),
         idempotency_window: config.idempotency.window.get(),
-        default_hold: Rules::DEFAULT_HOLD,
+        default_hold: config.transactions.default_hold,
     }
 }
 
@@ -32,6 +32,7 @@ pub fn partition_settings(config: &Config, spec: Spec) -> partition::Settings {
     settings.batch_records = config.partition.batch_records.get();
     settings.batch_bytes = config.partition.batch_bytes.get();
     settings.message_bytes = config.limits.message_bytes.get();
+    settings.max_open = config.transactions.max_open.get();
     settings
 }
 
