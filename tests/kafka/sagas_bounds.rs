@@ -57,6 +57,9 @@ fn captures_go_through_while_many_more_are_authorized_than_may_be_open() {
     wait_for(kafka, &setup, "COMPLETED", 60);
     write(kafka, &setup, "transaction", &(0..60).map(capture).collect::<Vec<_>>());
     wait_for(kafka, &setup, "COMPLETED", 120);
+    let counted = "billing_transactions_total{type=\"payment\",outcome=\"completed\"} 60";
+    let exposed = engines.metrics.render();
+    assert!(exposed.lines().any(|line| line == counted), "{counted}\nis not in\n{exposed}");
     engines.stop();
 }
 
@@ -152,6 +155,7 @@ fn wait_for(kafka: &Kafka, setup: &Setup, outcome: &str, count: usize) {
 struct Engines {
     accounts: mpsc::Sender<Request<Account>>,
     sagas: mpsc::Sender<Request<Transaction>>,
+    metrics: Arc<Metrics>,
     thread: JoinHandle<()>,
 }
 
@@ -160,15 +164,17 @@ impl Engines {
         let (accounts, of_accounts) = mpsc::channel(1);
         let (sagas, of_sagas) = mpsc::channel(1);
         let (brokers, prefix) = (kafka.address().to_owned(), prefix.to_owned());
+        let metrics = Metrics::new();
+        let counted = metrics.clone();
         let thread = thread::spawn(move || {
             actix::System::new().block_on(async {
-                let accounts = engine::<Account>(&brokers, &prefix, ACCOUNTS, max_open).run(of_accounts);
-                let sagas = engine::<Transaction>(&brokers, &prefix, TRANSACTIONS, max_open).run(of_sagas);
+                let accounts = engine::<Account>(&brokers, &prefix, ACCOUNTS, max_open, &counted).run(of_accounts);
+                let sagas = engine::<Transaction>(&brokers, &prefix, TRANSACTIONS, max_open, &counted).run(of_sagas);
                 let (accounts, sagas) = tokio::join!(accounts, sagas);
                 accounts.and(sagas).expect("both end in order");
             });
         });
-        Engines { accounts, sagas, thread }
+        Engines { accounts, sagas, metrics, thread }
     }
 
     fn stop(self) {
@@ -178,7 +184,7 @@ impl Engines {
     }
 }
 
-fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize) -> Engine<A> {
+fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize, metrics: &Arc<Metrics>) -> Engine<A> {
     let log = KafkaLog::new(
         KafkaSettings {
             brokers: brokers.to_owned(),
@@ -204,7 +210,7 @@ fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize) -> 
         log.expect("the client takes these settings"),
         settings,
         BTreeMap::new(),
-        Metrics::new(),
+        metrics.clone(),
         Health::new(),
         Threads::start(0),
     )
