@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,13 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::engines::{self, Accepted, Ground, Role, switchboard};
-use super::{Failure, setup};
+use super::{Failure, read_side, setup};
 use crate::config::Config;
 use crate::engine::{ACCOUNTS, TRANSACTIONS, Threads};
 use crate::http::{self, Health, Routes, Tokens};
 use crate::log::kafka::Fault;
 use crate::log::{self, Lane, Offset, Spec};
 use crate::metrics::Metrics;
+use crate::snapshots::{self, Shelves, Store};
 use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
@@ -90,7 +92,7 @@ fn accepted_offsets(args: &Args, config: &Config) -> Result<Accepted, Failure> {
 async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (metrics, health) = (Metrics::new(), Health::new());
-    let shelves = setup::shelves(config, &metrics)?;
+    let store = setup::shelves(config, &metrics)?;
     let (switchboard, lines) = switchboard();
     let (stop, stopped) = watch::channel(());
     let routes = Routes {
@@ -106,11 +108,21 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
+                let projections = match args.roles.contains(&Role::Projections) {
+                    true => read_side::start(config, &metrics, &health)?,
+                    false => None,
+                };
+                let shelves = store.clone().map(|store| store as Arc<dyn Shelves>);
                 let ground = Ground { config, metrics, health, shelves, threads: threads() };
-                engines::run(&args.roles, ground, accepted, (switchboard, lines), async || signals.next().await).await
+                let requests = (switchboard, lines);
+                let ended =
+                    engines::run(&args.roles, ground, accepted, requests, async || signals.next().await).await;
+                read_side::stop(projections).await;
+                ended
             }
             Err(failure) => Err(failure),
         },
+        error = unusable(store.as_deref()) => Err(error.into()),
         () = signals.next() => Ok(()),
     };
     drop(stop);
@@ -137,6 +149,17 @@ fn threads() -> Threads {
 
 async fn ended(mut stopped: watch::Receiver<()>) {
     stopped.changed().await.ok();
+}
+
+/// Answers when snapshots turn out to be out of reach; never while they are not.
+async fn unusable(store: Option<&Store>) -> snapshots::Error {
+    match store.map(Store::opened) {
+        Some(opened) => match opened.await {
+            Err(error) => error,
+            Ok(()) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until the broker answers and the topics are there.

@@ -35,6 +35,9 @@ mod table {
     pub const TRANSACTIONS: Family<Counter, 2> = family("billing_transactions_total", "Transactions that have ended.", ["type", "outcome"]);
     pub const TRANSACTIONS_OPEN: Family<Gauge, 1> = family("billing_transactions_open", "Transactions of which a message is under way.", ["partition"]);
     pub const FORCED_POSTINGS: Family<Counter, 0> = family("billing_forced_postings_total", "Postings that no rule could refuse.", []);
+    pub const PROJECTION_BATCH_ROWS: Family<Histogram, 0> = family("billing_projection_batch_rows", "Rows that one step of the read side writes.", []);
+    pub const PROJECTION_WRITE_DURATION: Family<Histogram, 0> = family("billing_projection_write_duration_seconds", "Time to write one step of the read side.", []);
+    pub const PROJECTION_LAG: Family<Gauge, 1> = family("billing_projection_lag_seconds", "Age of the oldest event taken in and not yet written.", ["partition"]);
     pub const BUILD_INFO: Family<Gauge, 1> = family("billing_build_info", "1, with the version that runs.", ["version"]);
 }
 
@@ -52,7 +55,7 @@ static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, 
 /// Somewhere to keep series; what it keeps ends with it. It is never installed for the whole process, so several
 /// live side by side.
 pub fn recorder() -> PrometheusRecorder {
-    let buckets = [("_seconds", SECONDS), ("_records", RECORDS)];
+    let buckets = [("_seconds", SECONDS), ("_records", RECORDS), ("_rows", RECORDS)];
     let builder = buckets.into_iter().try_fold(PrometheusBuilder::new(), |builder, (unit, bounds)| {
         builder.set_buckets_for_metric(Matcher::Suffix(unit.to_owned()), bounds)
     });

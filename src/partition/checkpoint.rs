@@ -91,7 +91,8 @@ pub struct Checkpoints {
     /// Committed, but nobody said where.
     unplaced: Added,
     since_begin: u64,
-    begun_at: Instant,
+    /// `None` when events had to be read again: they are covered first, or every further crash would add to them.
+    begun_at: Option<Instant>,
     /// Places of those that changed since the last checkpoint began.
     pub changed: Vec<u32>,
     under_way: Option<UnderWay>,
@@ -108,7 +109,7 @@ impl Checkpoints {
             standing,
             unplaced: Added::default(),
             since_begin: replayed,
-            begun_at: now,
+            begun_at: (replayed == 0).then_some(now),
             changed: Vec::new(),
             under_way: None,
             settled_at: now,
@@ -144,15 +145,17 @@ impl Checkpoints {
     pub fn is_due(&self) -> bool {
         self.under_way.is_none()
             && !self.changed.is_empty()
-            && (self.since_begin >= self.pace.every_events || self.begun_at.elapsed() >= self.pace.interval)
+            && (self.since_begin >= self.pace.every_events
+                || self.begun_at.is_none_or(|at| at.elapsed() >= self.pace.interval))
     }
 
     /// Begins a checkpoint over all that changed.
     pub fn begin(&mut self, generation: Option<Generation>, agenda: Vec<Appointment>) {
         let due = std::mem::take(&mut self.changed).into();
         self.since_begin = 0;
-        self.begun_at = Instant::now();
-        self.under_way = Some(UnderWay { standing: self.standing, agenda, due, generation, begun_at: self.begun_at });
+        let begun_at = Instant::now();
+        self.begun_at = Some(begun_at);
+        self.under_way = Some(UnderWay { standing: self.standing, agenda, due, generation, begun_at });
     }
 
     /// The one that has begun.
@@ -237,5 +240,12 @@ mod tests {
         assert!(!at_once.is_due(), "nothing changed");
         at_once.changed = vec![0];
         assert!(at_once.is_due());
+        let mut after_a_crash = Checkpoints::new(NEVER, Standing::default(), None, 1);
+        after_a_crash.changed = vec![0];
+        assert!(after_a_crash.is_due(), "what was read again is covered before another crash");
+        after_a_crash.begin(None, Vec::new());
+        after_a_crash.settle();
+        after_a_crash.changed = vec![0];
+        assert!(!after_a_crash.is_due());
     }
 }

@@ -44,6 +44,7 @@ impl<A: Mail> Supervisor<A> {
         let kept = self.keeping.as_mut().map(|keeping| keeping.add_to(&mut records, place));
         let (slice, has_page) = kept.unwrap_or_default();
         let commit = Arc::new(Commit { next_offsets: next, records });
+        self.measure_snapshots();
         self.send_commit(Committing { commit, batch, slice, has_page, since: Instant::now() }, context);
     }
 
@@ -119,11 +120,18 @@ impl<A: Mail> Supervisor<A> {
         self.advance(context);
     }
 
+    /// Whoever sees what a commit brought does not see an age of before.
+    pub(super) fn measure_snapshots(&self) {
+        if let Some(keeping) = &self.keeping {
+            self.metrics.snapshot_age.set(keeping.checkpoints.age().as_secs_f64());
+        }
+    }
+
     /// Looks at what the partition holds and how far it is behind.
     fn measure(&mut self, context: &mut Context<Self>) {
         self.metrics.actors.set(self.routes.live() as f64);
+        self.measure_snapshots();
         if let Some(keeping) = &mut self.keeping {
-            self.metrics.snapshot_age.set(keeping.checkpoints.age().as_secs_f64());
             // Who is idle is noticed by nothing else.
             keeping.may_passivate = true;
         }

@@ -287,6 +287,7 @@ impl<A: Mail> Supervisor<A> {
                 keeping.checkpoints.settle();
                 // A topic that lacks something must not say that it reaches so far.
                 keeping.waiting.position = generation.and_then(|_| self.settings.fitting(position));
+                self.measure_snapshots();
             }
             Err(error) => self.shelf_failed(error, context),
         }
