@@ -10,6 +10,7 @@ mod chaos;
 mod crash;
 mod group_protocol;
 mod lost_offsets;
+mod messages;
 mod other_clients;
 mod partition_count;
 mod sagas;
