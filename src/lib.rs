@@ -39,6 +39,8 @@ pub mod snapshots;
 
 pub mod partition;
 
+pub mod projection;
+
 pub mod engine;
 
 pub mod cli;
