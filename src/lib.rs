@@ -40,6 +40,7 @@ pub mod snapshots;
 pub mod partition;
 
 pub mod projection;
+pub mod queries;
 
 pub mod engine;
 

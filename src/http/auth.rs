@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::Problem;
+use super::{Code, Problem};
 use crate::config::Secret;
 
 /// The tokens that open what is protected; where there are none, everything is open.
@@ -53,6 +53,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn unauthorized(challenge: &'static str, detail: &str) -> Response {
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, detail.to_owned());
+    let problem = Problem::new(Code::Unauthorized, detail);
     ([(header::WWW_AUTHENTICATE, challenge)], problem).into_response()
 }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 pub use auth::Tokens;
 pub use chaos::Killer;
 pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readiness};
-pub use problem::Problem;
+pub use problem::{Code, Problem};
 
 use crate::metrics::Metrics;
 
