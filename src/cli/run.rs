@@ -98,6 +98,7 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
         metrics: metrics.clone(),
         health: health.clone(),
         tokens: Tokens::new(&config.http.tokens),
+        api: setup::api(config)?,
         killer: config.chaos.enabled.then(|| killer(requests.clone())),
     };
     let served = actix::spawn(http::serve(listener, routes, ended(stopped)));

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Failure;
 use crate::config::{Config, GroupProtocol};
 use crate::domain::Rules;
 use crate::domain::ids::Timestamp;
 use crate::domain::money::Currency;
+use crate::http::{Api, Feed};
 use crate::log::Spec;
-use crate::log::kafka::{self, Desired};
+use crate::log::kafka::{self, Desired, KafkaClient};
 use crate::metrics::{DiscardReason, Metrics};
 use crate::partition::{self, Keep, Pace};
 use crate::snapshots::{self, Shelves, Store};
@@ -55,6 +57,17 @@ pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<dyn Shel
     let discarded = metrics.engine().snapshots_discarded.of(DiscardReason::Store).clone();
     let store = Store::open(directory, config.snapshots.cache_bytes, Box::new(move || discarded.increment(1)))?;
     Ok(Some(Arc::new(store)))
+}
+
+/// What `/api` is answered from.
+///
+/// # Errors
+/// A read store whose address is none.
+pub fn api(config: &Config) -> Result<Api, Failure> {
+    let kafka = kafka_settings(config);
+    let feed = Feed::new(config.topics.partitions.get(), move || Ok(Arc::new(KafkaClient::new(kafka.clone())?)));
+    let prefix = config.topics.prefix.as_str().into();
+    Ok(Api { queries: None, wait: Duration::from_secs(2), prefix, feed })
 }
 
 /// How Kafka is reached.

@@ -126,8 +126,7 @@ impl Look {
                 CAST(COALESCE(e.balance_after, (
                     SELECT first.balance_before FROM entries first WHERE first.account_id = $1
                     ORDER BY first.version LIMIT 1), a.balance) AS TEXT) AS balance, a.currency,
-                " at "COALESCE(e.at, a.created_at)" " AS since, CAST(a.partition AS BIGINT) AS partition,
-                a.version AS account_version
+                " at "COALESCE(e.at, a.created_at)" " AS since, CAST(a.partition AS BIGINT) AS partition
              FROM accounts a LEFT JOIN entries e ON e.account_id = a.account_id AND e.version = (
                 SELECT last.version FROM entries last WHERE last.account_id = $1 AND last.at <= " moment "$2" "
                 ORDER BY last.at DESC, last.version DESC LIMIT 1)

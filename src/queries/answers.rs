@@ -14,6 +14,11 @@ use crate::wire::json;
 #[sqlx(transparent)]
 pub struct Moment(pub i64);
 
+impl Moment {
+    /// Later than any event: the first of the year 10000.
+    pub const LAST: Moment = Moment(253_402_300_800_000);
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = Vec::with_capacity(24);
@@ -179,9 +184,6 @@ pub struct Balance {
     /// Where its events lie.
     #[serde(skip)]
     pub partition: i64,
-    /// The account's version now.
-    #[serde(skip)]
-    pub account_version: i64,
 }
 
 /// A transaction as its events tell it.

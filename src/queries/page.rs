@@ -38,8 +38,8 @@ pub struct TransactionKey {
 }
 
 impl TransactionKey {
-    /// Before every transaction: the year 10000, which no event reaches.
-    pub(super) const FIRST: (i64, &str) = (253_402_300_800_000, "");
+    /// Before every transaction.
+    pub(super) const FIRST: (Moment, &str) = (Moment::LAST, "");
 }
 
 impl From<&TransactionRow> for TransactionKey {

@@ -55,7 +55,7 @@ impl Look {
         status: Option<Status>,
         page: &Page<TransactionKey>,
     ) -> Result<(Vec<TransactionRow>, Option<TransactionKey>), Error> {
-        let (at, id) = page.after.as_ref().map_or(TransactionKey::FIRST, |key| (key.at.0, key.id.as_str()));
+        let (at, id) = page.after.as_ref().map_or(TransactionKey::FIRST, |key| (key.at, key.id.as_str()));
         let (account, status) = (account.map(AggregateId::as_str), status.map(Status::as_str));
         let limit = page.fetched();
         let found: Result<Vec<TransactionRow>, Error> = match (account, status) {
