@@ -24,6 +24,7 @@ pub use api::Api;
 pub use auth::Tokens;
 pub use chaos::Killer;
 pub use events::Feed;
+pub use openapi::DOCUMENT as OPENAPI;
 pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readiness};
 pub use problem::{Code, Problem};
 
