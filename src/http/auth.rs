@@ -31,9 +31,12 @@ impl Tokens {
     }
 }
 
-/// Lets a request pass that bears a token.
+/// Under what everything is protected, what is not there too: without a token nobody learns what is.
+const PROTECTED: [&str; 2] = ["/api", "/chaos"];
+
+/// Lets a request pass that bears a token, or needs none.
 pub(super) async fn guard(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
-    if tokens.digests.is_empty() {
+    if tokens.digests.is_empty() || !is_protected(request.uri().path()) {
         return next.run(request).await;
     }
     match bearer(request.headers()) {
@@ -44,6 +47,11 @@ pub(super) async fn guard(State(tokens): State<Tokens>, request: Request, next: 
         ),
         None => unauthorized("Bearer", "send one of http.tokens in the header `Authorization: Bearer …`"),
     }
+}
+
+fn is_protected(path: &str) -> bool {
+    let below = |root: &&str| path.strip_prefix(**root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    PROTECTED.iter().any(|root| below(&root))
 }
 
 /// The token in `Authorization: Bearer …`.

@@ -70,19 +70,12 @@ fn router(Routes { metrics, health, tokens, api, killer }: Routes) -> Router {
         .route("/healthz/live", get(live))
         .route("/healthz/ready", get(ready).with_state(health))
         .route("/openapi.json", get(openapi::document));
-    let guarded = from_fn_with_state(tokens, auth::guard);
-    // Guarded as a whole: without a token nobody learns what is there.
-    let api = answering_all(api::routes(api)).layer(guarded.clone());
-    let chaos = killer.map(|killer| {
-        let chaos = Router::new().route("/chaos/kill", post(chaos::kill).with_state(killer));
-        chaos.route_layer(guarded)
-    });
-    answering_all(open.nest("/api", api).merge(chaos.unwrap_or_default()))
-}
-
-/// With a problem document for what is not there.
-fn answering_all(router: Router) -> Router {
-    router.fallback(problem::not_found).method_not_allowed_fallback(problem::method_not_allowed)
+    let chaos = killer.map(|killer| Router::new().route("/chaos/kill", post(chaos::kill).with_state(killer)));
+    open.merge(api::routes(api))
+        .merge(chaos.unwrap_or_default())
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(tokens, auth::guard))
 }
 
 async fn exposition(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {

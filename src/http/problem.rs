@@ -1,8 +1,7 @@
 //! Errors as problem documents (RFC 9457).
 
 use axum::Json;
-use axum::extract::OriginalUri;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -127,11 +126,11 @@ impl IntoResponse for Problem {
 }
 
 /// The answer where no route leads.
-pub(super) async fn not_found(OriginalUri(uri): OriginalUri) -> Problem {
+pub(super) async fn not_found(uri: Uri) -> Problem {
     Problem::new(Code::RouteNotFound, format!("nothing is served at {}", uri.path()))
 }
 
 /// The answer where a route exists, but not with this method.
-pub(super) async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(Code::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
 }

@@ -72,7 +72,7 @@ enum Pool {
 
 impl Queries {
     /// The store at `url` (`postgres://…` or `sqlite:…`), which need not be there yet: it is connected to when it is
-    /// asked.
+    /// asked. Called on a runtime, which tends the connections.
     ///
     /// # Errors
     /// [`Error::Address`]
@@ -82,10 +82,12 @@ impl Queries {
             let options = SqliteConnectOptions::from_str(url).map_err(Error::Address)?.read_only(true);
             let pools = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
             Pool::Sqlite(pools.connect_lazy_with(options))
-        } else {
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(Error::Address)?;
             let pools = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
             Pool::Postgres(pools.connect_lazy_with(options.application_name("billing-engine queries")))
+        } else {
+            return Err(Error::Address(sqlx::Error::Configuration("neither postgres:// nor sqlite:".into())));
         };
         Ok(Queries { pool })
     }

@@ -6,7 +6,7 @@ use billing_engine::http::Code;
 use serde_json::{Value, json};
 
 use crate::schema::Document;
-use crate::server::{Server, api};
+use crate::server::Server;
 use crate::stores::{BEGIN, Row, Store, account, concerns, entry, hold, transfer};
 
 /// A store with one of everything, every optional field set somewhere and nowhere.

@@ -35,12 +35,6 @@ impl Document {
         paths.iter().flat_map(of).collect()
     }
 
-    /// The statuses that an operation may answer with.
-    pub fn statuses(&self, method: &str, path: &str) -> Vec<u16> {
-        let responses = &self.json["paths"][path][method.to_lowercase()]["responses"];
-        responses.as_object().unwrap().keys().map(|status| status.parse().unwrap()).collect()
-    }
-
     /// Demands that the answer is one that the document promises for that operation.
     pub fn check(&mut self, method: &str, path: &str, answer: &Answer) {
         let told = format!("{method} {path}: {} {}", answer.status, answer.body);

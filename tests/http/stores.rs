@@ -26,7 +26,7 @@ pub struct Store {
 
 enum Kind {
     Postgres(PgPool),
-    Sqlite(SqlitePool, TempDir),
+    Sqlite(SqlitePool, #[expect(dead_code, reason = "the file lives as long as this")] TempDir),
 }
 
 impl Store {

@@ -118,9 +118,6 @@ impl Stage {
     }
 }
 
-/// The partitions of these ids among three, by Kafka's hash.
-const HOMES: [(&str, u32); 3] = [("acc-1", 1), ("acc-2", 0), ("acc-3", 0)];
-
 fn numbered(range: std::ops::Range<u32>, partition: u32, key: &'static str) -> Vec<(u32, &'static str, String)> {
     range.map(|number| (partition, key, format!("{{\"{key}\":{number}}}"))).collect()
 }

@@ -71,8 +71,8 @@ async fn a_node_that_cannot_reach_the_log_says_so() {
     }
 }
 
-#[test]
-fn an_address_of_no_store_is_refused_at_once() {
+#[tokio::test]
+async fn an_address_of_no_store_is_refused_at_once() {
     for bad in ["mysql://x", "postgres://x:notaport/", "nothing"] {
         assert!(Queries::open(bad).is_err(), "{bad}");
     }

@@ -46,22 +46,22 @@ pub struct Api {
     pub feed: Feed,
 }
 
-/// All routes, below `/api`.
+/// All routes under `/api`.
 pub(super) fn routes(api: Api) -> Router {
     let patience = api.wait + PATIENCE;
     let bounded = move |request: Request, next: Next| within(patience, request, next);
     let stored = Router::new()
-        .route("/v1/accounts", get(accounts::list))
-        .route("/v1/accounts/{id}", get(accounts::show))
-        .route("/v1/accounts/{id}/entries", get(accounts::entries))
-        .route("/v1/accounts/{id}/balance", get(accounts::balance))
-        .route("/v1/transactions", get(transactions::list))
-        .route("/v1/transactions/{id}", get(transactions::show))
+        .route("/api/v1/accounts", get(accounts::list))
+        .route("/api/v1/accounts/{id}", get(accounts::show))
+        .route("/api/v1/accounts/{id}/entries", get(accounts::entries))
+        .route("/api/v1/accounts/{id}/balance", get(accounts::balance))
+        .route("/api/v1/transactions", get(transactions::list))
+        .route("/api/v1/transactions/{id}", get(transactions::show))
         .route_layer(from_fn(bounded));
     let streamed = Router::new()
-        .route("/v1/events/stream", get(events::everything))
-        .route("/v1/events/accounts/{id}", get(events::of_account))
-        .route("/v1/events/transactions/{id}", get(events::of_transaction));
+        .route("/api/v1/events/stream", get(events::everything))
+        .route("/api/v1/events/accounts/{id}", get(events::of_account))
+        .route("/api/v1/events/transactions/{id}", get(events::of_transaction));
     stored.merge(streamed).with_state(api)
 }
 
