@@ -18,6 +18,7 @@ pub mod kafka;
 
 mod intake;
 mod records;
+mod subscription;
 
 use std::fmt;
 use std::ops::Range;
@@ -28,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use intake::{Intake, Signal};
 pub use records::{Chunk, Draft, Drafts, HeaderIter, Headers, Millis, Offset, Record, RecordWriter, Topic};
+pub use subscription::{Following, Subscription};
 
 /// The answer to a request to the log, whichever thread works on it.
 pub type Answer<T> = BoxFuture<'static, Result<T, Error>>;

@@ -16,6 +16,7 @@ mod partition;
 mod readers;
 mod run;
 mod store;
+mod subscription;
 mod worker;
 mod writer;
 
@@ -30,8 +31,9 @@ use self::cursor::{Bells, Cursor};
 use self::group::Group;
 use self::readers::{LastWord, Readers, send};
 use self::store::Store;
+use self::subscription::EmbeddedSubscription;
 use self::writer::{Request, Writer};
-use super::{Answer, Chunks, Client, Error, Log, Offset, Spec, Topic};
+use super::{Answer, Chunks, Client, Error, Log, Offset, Spec, Subscription, Topic};
 
 /// Bytes that wait in one lane before its reader pauses, unless told otherwise.
 const LANE_CAPACITY: usize = 8 * 1024 * 1024;
@@ -84,6 +86,11 @@ impl Embedded {
     /// them until it leaves; two that joined own the same, and only fencing tells them apart.
     pub fn log(&self, spec: Spec) -> Arc<dyn Log> {
         Arc::new(Group::new(self.core.clone(), spec, self.lane_capacity))
+    }
+
+    /// The view of those who only read these topics. Whoever joins through it is given all partitions at once.
+    pub fn subscription(&self, topics: &[Topic]) -> Arc<dyn Subscription> {
+        Arc::new(EmbeddedSubscription::new(self.core.clone(), topics, self.lane_capacity))
     }
 
     /// The log as the outside sees it.

@@ -14,11 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
+use super::bookmarks::Bookmarks;
 use super::patience::{is_missing_topic, unavailable};
 use super::rebalance::{REVOCATION_LIMIT, Rebalance};
 use super::settings::Settings;
@@ -52,12 +54,13 @@ impl Membership {
         settings: Arc<Settings>,
         group: &'static str,
         topics: Vec<String>,
+        bookmarks: Option<Arc<Bookmarks>>,
         ownership: mpsc::UnboundedSender<Ownership>,
     ) -> Membership {
         let leaving = Arc::new(AtomicBool::new(false));
         let (done, left) = oneshot::channel();
         let failed = ownership.clone();
-        let member = Member { settings, group, topics, ownership, leaving: leaving.clone() };
+        let member = Member { settings, group, topics, bookmarks, ownership, leaving: leaving.clone() };
         let started = thread::Builder::new().name(format!("member {group}")).spawn(move || member.run(done));
         if let Err(reason) = started {
             failed.send(Ownership::Failed(Error::Unavailable(format!("no thread for the member: {reason}")))).ok();
@@ -89,6 +92,8 @@ struct Member {
     group: &'static str,
     /// All topics whose partitions must agree; the commands topic first.
     topics: Vec<String>,
+    /// Of a group that only reads: what is to be committed.
+    bookmarks: Option<Arc<Bookmarks>>,
     ownership: mpsc::UnboundedSender<Ownership>,
     leaving: Arc<AtomicBool>,
 }
@@ -159,7 +164,8 @@ impl Member {
     }
 
     fn create(&self) -> Result<BaseConsumer<Rebalance>, Error> {
-        let context = Rebalance::new(self.commands().to_owned(), self.settings.partitions, self.ownership.clone());
+        let context = Rebalance::new(self.commands().to_owned(), self.settings.partitions, self.ownership.clone())
+            .with_bookmarks(self.bookmarks.clone());
         self.settings
             .membership(self.group)
             .create_with_context(context)
@@ -232,6 +238,9 @@ impl Member {
             if let Some(Err(error)) = consumer.poll(POLL) {
                 self.on_error(error)?;
             }
+            if let Some(due) = self.bookmarks.as_ref().and_then(|bookmarks| bookmarks.due()) {
+                self.commit(consumer, &due);
+            }
             if consumer.context().is_broken() {
                 return Err(End::Broken(KafkaError::Canceled));
             }
@@ -241,6 +250,13 @@ impl Member {
                 }
                 looked = Instant::now();
             }
+        }
+    }
+
+    /// The answer comes to the client's context.
+    fn commit(&self, consumer: &BaseConsumer<Rebalance>, due: &TopicPartitionList) {
+        if let Err(error) = consumer.commit(due, CommitMode::Async) {
+            debug!(group = self.group, %error, "where the group stands is said again later");
         }
     }
 

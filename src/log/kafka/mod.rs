@@ -10,6 +10,7 @@
 //! A partition is taken over in the order in which each step protects the next: fence, committed offsets, bounds of
 //! the events, replay, follow.
 
+mod bookmarks;
 mod client;
 mod delivery;
 mod fetched;
@@ -23,6 +24,7 @@ mod reader;
 mod rebalance;
 mod replay;
 mod settings;
+mod subscription;
 pub mod topics;
 mod verdict;
 mod view;
@@ -37,6 +39,7 @@ use tokio::sync::mpsc;
 
 pub use client::KafkaClient;
 pub use settings::{GroupProtocol, OWNED_KEYS, Settings};
+pub use subscription::KafkaSubscription;
 pub use topics::{Admin, Change, Description, Desired, Fault, Presence};
 
 use self::membership::Membership;
@@ -89,7 +92,7 @@ impl Log for KafkaLog {
         let (ownership, changes) = mpsc::unbounded_channel();
         let Shared { settings, spec, inputs, .. } = &*self.shared;
         let topics = vec![inputs.commands.clone(), inputs.inbox.clone(), self.shared.name(spec.events)];
-        *self.membership() = Some(Membership::join(settings.clone(), spec.group, topics, ownership));
+        *self.membership() = Some(Membership::join(settings.clone(), spec.group, topics, None, ownership));
         changes
     }
 

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::Offset as Position;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::bookmarks::Bookmarks;
 use super::voice::Voice;
 use crate::log::Ownership;
 
@@ -32,12 +33,26 @@ pub(super) struct Rebalance {
     owned: Mutex<BTreeSet<u32>>,
     broken: AtomicBool,
     ownership: mpsc::UnboundedSender<Ownership>,
+    bookmarks: Option<Arc<Bookmarks>>,
 }
 
 impl Rebalance {
     pub(super) fn new(commands: String, partitions: u32, ownership: mpsc::UnboundedSender<Ownership>) -> Self {
         let voice = Voice::new("member");
-        Rebalance { voice, commands, partitions, owned: Mutex::default(), broken: AtomicBool::new(false), ownership }
+        Rebalance {
+            voice,
+            commands,
+            partitions,
+            owned: Mutex::default(),
+            broken: AtomicBool::new(false),
+            ownership,
+            bookmarks: None,
+        }
+    }
+
+    /// Commits these too, for the last time when their partition is given up.
+    pub(super) fn with_bookmarks(self, bookmarks: Option<Arc<Bookmarks>>) -> Self {
+        Rebalance { bookmarks, ..self }
     }
 
     fn owned(&self) -> MutexGuard<'_, BTreeSet<u32>> {
@@ -77,7 +92,14 @@ impl Rebalance {
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         // Asked before the answer, which clears it.
         let lost = consumer.assignment_lost();
-        self.give_up(self.commands_of(list), lost);
+        let partitions = self.commands_of(list);
+        self.give_up(partitions.clone(), lost);
+        let last = self.bookmarks.as_ref().and_then(|bookmarks| bookmarks.close(&partitions));
+        if let Some(last) = last.filter(|_| !lost)
+            && let Err(error) = consumer.commit(&last, CommitMode::Async)
+        {
+            debug!(%error, "where the group stood at the end is not said");
+        }
         self.took(consumer.incremental_unassign(list));
     }
 
@@ -112,8 +134,9 @@ impl Rebalance {
 
     /// After the client is of no use: what it still held may have an owner already.
     pub(super) fn give_up_the_rest(&self) {
-        let rest = self.owned().iter().copied().collect();
-        self.give_up(rest, true);
+        let rest: Vec<u32> = self.owned().iter().copied().collect();
+        self.give_up(rest.clone(), true);
+        self.bookmarks.iter().for_each(|bookmarks| drop(bookmarks.close(&rest)));
     }
 }
 
@@ -123,6 +146,13 @@ impl ConsumerContext for Rebalance {
             self.assign(consumer, list);
         } else {
             self.revoke(consumer, list);
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        match result {
+            Ok(()) => self.bookmarks.iter().for_each(|bookmarks| bookmarks.confirm(offsets)),
+            Err(error) => debug!(%error, "where the group stands was not taken down"),
         }
     }
 }

@@ -88,6 +88,20 @@ impl View {
         })
     }
 
+    /// The group's committed offset of one partition of one topic.
+    pub(super) fn committed_offset(
+        &self,
+        topic: &str,
+        partition: u32,
+        patience: &Patience,
+    ) -> Result<Option<Offset>, Error> {
+        patience.retry("the committed offset", topic, |timeout| {
+            let mut asked = TopicPartitionList::with_capacity(1);
+            asked.add_partition(topic, partition.cast_signed());
+            committed_offset(&self.committed.committed_offsets(asked, timeout)?, topic, partition)
+        })
+    }
+
     /// Names the group and no member of it, because this handle never subscribes: no rebalance ever disturbs a
     /// commit. What keeps a former owner out is the fence of its partition.
     pub(super) fn group_metadata(&self) -> &ConsumerGroupMetadata {
