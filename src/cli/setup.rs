@@ -13,6 +13,7 @@ use crate::log::Spec;
 use crate::log::kafka::{self, Desired, KafkaClient};
 use crate::metrics::{DiscardReason, Metrics};
 use crate::partition::{self, Keep, Pace};
+use crate::queries::Queries;
 use crate::snapshots::{self, Shelves, Store};
 
 /// What decisions depend on.
@@ -67,7 +68,9 @@ pub fn api(config: &Config) -> Result<Api, Failure> {
     let kafka = kafka_settings(config);
     let feed = Feed::new(config.topics.partitions.get(), move || Ok(Arc::new(KafkaClient::new(kafka.clone())?)));
     let prefix = config.topics.prefix.as_str().into();
-    Ok(Api { queries: None, wait: Duration::from_secs(2), prefix, feed })
+    let queries = config.read_store.url.as_ref().map(|url| Queries::open(url.expose())).transpose();
+    let queries = queries.map_err(|error| Failure::refused(error.to_string()))?;
+    Ok(Api { queries, wait: config.read_store.wait, prefix, feed })
 }
 
 /// How Kafka is reached.

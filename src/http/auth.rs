@@ -50,8 +50,8 @@ pub(super) async fn guard(State(tokens): State<Tokens>, request: Request, next: 
 }
 
 fn is_protected(path: &str) -> bool {
-    let below = |root: &&str| path.strip_prefix(**root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    PROTECTED.iter().any(|root| below(&root))
+    let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    PROTECTED.into_iter().any(below)
 }
 
 /// The token in `Authorization: Bearer …`.

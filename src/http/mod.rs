@@ -24,8 +24,8 @@ pub use api::Api;
 pub use auth::Tokens;
 pub use chaos::Killer;
 pub use events::Feed;
-pub use openapi::DOCUMENT as OPENAPI;
 pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readiness};
+pub use openapi::DOCUMENT as OPENAPI;
 pub use problem::{Code, Problem};
 
 use crate::metrics::Metrics;

@@ -60,9 +60,8 @@ impl Look {
     ) -> Result<(Vec<Account>, Option<String>), Error> {
         let (after, limit) = (page.after.as_deref().unwrap_or(""), page.fetched());
         let (mut found, holds): (Vec<Account>, Vec<Hold>) = if let Some(owner_type) = owner_type {
-            let of_type = accounts!(
-                "WHERE owner_id = $1 AND owner_type = $2 AND account_id > $3 ORDER BY account_id LIMIT $4"
-            );
+            let of_type =
+                accounts!("WHERE owner_id = $1 AND owner_type = $2 AND account_id > $3 ORDER BY account_id LIMIT $4");
             let holds = holds!(
                 "SELECT account_id FROM accounts
                  WHERE owner_id = $1 AND owner_type = $2 AND account_id > $3 ORDER BY account_id LIMIT $4"
@@ -97,11 +96,7 @@ impl Look {
     ///
     /// # Errors
     /// [`Error::Unavailable`]
-    pub async fn entries(
-        &mut self,
-        id: &AggregateId,
-        page: &Page<i64>,
-    ) -> Result<(Vec<Entry>, Option<i64>), Error> {
+    pub async fn entries(&mut self, id: &AggregateId, page: &Page<i64>) -> Result<(Vec<Entry>, Option<i64>), Error> {
         let entries = statement!(
             "SELECT version, change_type, CAST(amount AS TEXT) AS change_amount,
                 CAST(balance_before AS TEXT) AS previous_balance, CAST(balance_after AS TEXT) AS new_balance, currency,

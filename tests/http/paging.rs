@@ -113,7 +113,8 @@ async fn transactions_come_once_each_newest_first_by_account_and_status_while_ot
                 (status.is_empty() || row.2 == status) && (account.is_empty() || row.3 == account)
             };
             let expected: Vec<Value> = made.iter().filter(wanted).map(|row| row.0.as_str().into()).collect();
-            let filters = [("accountId", account), ("status", status)].into_iter().filter(|(_, value)| !value.is_empty());
+            let filters =
+                [("accountId", account), ("status", status)].into_iter().filter(|(_, value)| !value.is_empty());
             let filters: Vec<String> = filters.map(|(name, value)| format!("{name}={value}&")).collect();
             let path = format!("/api/v1/transactions?{}", filters.concat());
             let add = async |_| {

@@ -126,8 +126,12 @@ async fn a_bad_id_in_a_path_is_a_problem_document() {
                 if is_good("id", kind) {
                     // No such aggregate, and no log to stream from.
                     assert!(matches!(answer.status, 404 | 503), "{what}: {}", answer.status);
-                } else if value.is_empty() {
-                    assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("ROUTE_NOT_FOUND")), "{what}");
+                } else if value.is_empty() && behind.is_empty() {
+                    assert_eq!(
+                        (answer.status, answer.json()["code"].as_str()),
+                        (404, Some("ROUTE_NOT_FOUND")),
+                        "{what}"
+                    );
                 } else {
                     assert_refused(&what, &answer, "id");
                 }
@@ -140,7 +144,9 @@ async fn a_bad_id_in_a_path_is_a_problem_document() {
 #[tokio::test]
 async fn every_text_that_an_owner_may_have_finds_its_accounts() {
     for store in Store::both().await {
-        for (at, owner) in ["ä😀 +&=%#", "'; DROP TABLE accounts; --", "\u{1}\u{7f}\r\n\t", &"😀".repeat(256)].iter().enumerate() {
+        for (at, owner) in
+            ["ä😀 +&=%#", "'; DROP TABLE accounts; --", "\u{1}\u{7f}\r\n\t", &"😀".repeat(256)].iter().enumerate()
+        {
             store.insert("accounts", &account(&format!("acc-{at}"), owner)).await;
             let server = Server::over(store.queries()).await;
             let escaped: String = owner.bytes().map(|byte| format!("%{byte:02X}")).collect();

@@ -17,7 +17,10 @@ pub struct Document {
 
 impl Document {
     pub async fn of(server: &Server) -> Document {
-        let json = server.found("/openapi.json").await;
+        Document::new(server.found("/openapi.json").await)
+    }
+
+    pub fn new(json: Value) -> Document {
         let mut compiler = Compiler::new();
         compiler.set_default_draft(boon::Draft::V2020_12);
         compiler.add_resource(PLACE, json.clone()).unwrap();

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 use tempfile::TempDir;
 
-use crate::postgres;
+use crate::support::postgres::Postgres;
 
 static POSTGRES_TABLES: Migrator = sqlx::migrate!("src/projection/migrations/postgres");
 static SQLITE_TABLES: Migrator = sqlx::migrate!("src/projection/migrations/sqlite");
@@ -46,7 +46,7 @@ impl Store {
     }
 
     pub async fn postgres() -> Store {
-        let url = postgres::database().await;
+        let url = tokio::task::spawn_blocking(|| Postgres::shared().database("http")).await.unwrap();
         let pool = PgPool::connect(&url).await.unwrap();
         POSTGRES_TABLES.run(&pool).await.unwrap();
         Store { name: "postgres", url, kind: Kind::Postgres(pool) }.begun().await

@@ -1,6 +1,7 @@
 //! Streams of events above the embedded log: what comes, from where, and what a slow client costs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ pub struct Listener {
 
 impl Listener {
     /// Opens a stream, which must be answered with 200.
-    pub async fn open(server: &Server, path: &str, last_event_id: Option<&str>) -> Listener {
-        let mut stream = TcpStream::connect(server.address).await.unwrap();
+    pub async fn open(address: SocketAddr, path: &str, last_event_id: Option<&str>) -> Listener {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         let header = last_event_id.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
         // HTTP/1.0 asks for a body that ends with the connection: no chunks to put together.
         stream.write_all(format!("GET {path} HTTP/1.0\r\n{header}\r\n").as_bytes()).await.unwrap();
@@ -134,7 +135,7 @@ async fn the_events_of_one_account_come_from_its_first_and_go_on() {
         stage.append(ACCOUNTS, &numbered(round..round + 1, place, "acc-1")).await;
         stage.append(ACCOUNTS, &numbered(round..round + 1, place, "other")).await;
     }
-    let mut listener = Listener::open(&stage.server, "/api/v1/events/accounts/acc-1", None).await;
+    let mut listener = Listener::open(stage.server.address, "/api/v1/events/accounts/acc-1", None).await;
     let first = listener.message().await.unwrap();
     assert_eq!(first, Message { id: format!("a{place}:0"), data: String::new() }, "where it begins");
     for number in 0..50 {
@@ -145,7 +146,7 @@ async fn the_events_of_one_account_come_from_its_first_and_go_on() {
     let live = listener.event().await;
     assert_eq!(live, Message { id: format!("a{place}:102"), data: "{\"acc-1\":50}".into() });
 
-    let mut resumed = Listener::open(&stage.server, "/api/v1/events/accounts/acc-1", Some(&live.id)).await;
+    let mut resumed = Listener::open(stage.server.address, "/api/v1/events/accounts/acc-1", Some(&live.id)).await;
     stage.append(ACCOUNTS, &numbered(51..52, place, "acc-1")).await;
     assert_eq!(resumed.event().await.data, "{\"acc-1\":51}", "nothing twice");
 }
@@ -154,7 +155,7 @@ async fn the_events_of_one_account_come_from_its_first_and_go_on() {
 async fn the_stream_begins_now_and_covers_every_partition_of_both_topics() {
     let stage = Stage::set().await;
     stage.append(ACCOUNTS, &numbered(0..9, 0, "before")).await;
-    let mut listener = Listener::open(&stage.server, "/api/v1/events/stream", None).await;
+    let mut listener = Listener::open(stage.server.address, "/api/v1/events/stream", None).await;
     let first = listener.message().await.unwrap();
     assert_eq!(first, Message { id: "a0:9,a1:0,a2:0,t0:0,t1:0,t2:0".into(), data: String::new() });
     for (topic, partition, key) in [(ACCOUNTS, 2, "a"), (TRANSACTIONS, 1, "t"), (ACCOUNTS, 0, "b")] {
@@ -162,7 +163,7 @@ async fn the_stream_begins_now_and_covers_every_partition_of_both_topics() {
         assert_eq!(listener.event().await.data, format!("{{\"{key}\":0}}"));
     }
     // Cut off before its first event: what it missed comes.
-    let mut late = Listener::open(&stage.server, "/api/v1/events/stream", Some(&first.id)).await;
+    let mut late = Listener::open(stage.server.address, "/api/v1/events/stream", Some(&first.id)).await;
     let mut missed = Vec::new();
     for _ in 0..3 {
         missed.push(late.event().await.data);
@@ -174,7 +175,7 @@ async fn the_stream_begins_now_and_covers_every_partition_of_both_topics() {
 #[tokio::test]
 async fn a_client_that_is_cut_off_again_and_again_gets_every_event_once_and_in_order() {
     let stage = Arc::new(Stage::set().await);
-    let mut listener = Listener::open(&stage.server, "/api/v1/events/stream", None).await;
+    let mut listener = Listener::open(stage.server.address, "/api/v1/events/stream", None).await;
     let mut last = listener.message().await.unwrap().id;
     let writer = stage.clone();
     let written = tokio::spawn(async move {
@@ -195,7 +196,7 @@ async fn a_client_that_is_cut_off_again_and_again_gets_every_event_once_and_in_o
         // Primes fall anywhere between the ends of chunks.
         if taken % 97 == 0 {
             cut += 1;
-            listener = Listener::open(&stage.server, "/api/v1/events/stream", Some(&last)).await;
+            listener = Listener::open(stage.server.address, "/api/v1/events/stream", Some(&last)).await;
         }
     }
     written.await.unwrap();
@@ -219,8 +220,8 @@ pub fn moved(before: &str, after: &str) -> String {
 #[tokio::test]
 async fn a_client_that_reads_nothing_for_a_while_falls_off_the_tail_and_misses_nothing() {
     let stage = Stage::set().await;
-    let mut slow = Listener::open(&stage.server, "/api/v1/events/stream", None).await;
-    let mut quick = Listener::open(&stage.server, "/api/v1/events/stream", None).await;
+    let mut slow = Listener::open(stage.server.address, "/api/v1/events/stream", None).await;
+    let mut quick = Listener::open(stage.server.address, "/api/v1/events/stream", None).await;
     // Far more than what a tail keeps and sockets hold.
     let padding = "x".repeat(100_000);
     for number in 0..400 {
@@ -260,7 +261,7 @@ async fn as_many_streams_are_open_as_a_node_serves_and_one_that_ends_makes_room(
     let stage = Stage::set().await;
     let mut open = Vec::new();
     for _ in 0..256 {
-        open.push(Listener::open(&stage.server, "/api/v1/events/accounts/acc-1", None).await);
+        open.push(Listener::open(stage.server.address, "/api/v1/events/accounts/acc-1", None).await);
     }
     let answer = stage.server.get("/api/v1/events/accounts/acc-1").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("TOO_MANY_STREAMS")));
@@ -280,7 +281,7 @@ async fn as_many_streams_are_open_as_a_node_serves_and_one_that_ends_makes_room(
 #[tokio::test]
 async fn a_shutdown_ends_the_streams() {
     let Stage { server, client, _directory } = Stage::set().await;
-    let mut listener = Listener::open(&server, "/api/v1/events/stream", None).await;
+    let mut listener = Listener::open(server.address, "/api/v1/events/stream", None).await;
     listener.message().await.unwrap();
     let Server { stop, served, .. } = server;
     stop.send(()).unwrap();

@@ -40,11 +40,7 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> A
 }
 
 /// `GET /api/v1/accounts/{id}/entries?cursor=&limit=`
-pub(super) async fn entries(
-    State(api): State<Api>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-) -> Answer<Listed<Entry>> {
+pub(super) async fn entries(State(api): State<Api>, Id(id): Id, RawQuery(query): RawQuery) -> Answer<Listed<Entry>> {
     let parameters = Parameters::read(query.as_deref(), &["cursor", "limit"])?;
     let name = ["entries", id.as_str()];
     let list = List(&name);
@@ -76,9 +72,7 @@ pub(super) async fn balance(State(api): State<Api>, Id(id): Id, RawQuery(query):
     let at = parameters.moment("at")?;
     let mut look = api.look_at(Side::Accounts, &id, parameters.at_least_version()?).await?;
     match look.balance(&id, at.unwrap_or(Moment::LAST)).await? {
-        Some(balance) => {
-            api.fresh(&mut look, Side::Accounts, Some(balance.partition), BalanceAt { balance, at }).await
-        }
+        Some(balance) => api.fresh(&mut look, Side::Accounts, Some(balance.partition), BalanceAt { balance, at }).await,
         None => {
             let when = if at.is_some() { "did not exist at that time" } else { "does not exist" };
             Err(api.not_found(&mut look, Side::Accounts, format!("account {id} {when}")).await)

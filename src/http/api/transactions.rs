@@ -29,8 +29,7 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> A
     let parameters = Parameters::read(query.as_deref(), &["accountId", "status", "cursor", "limit"])?;
     let account = parameters.id("accountId")?;
     let status = parameters.word("status", Status::ALL, Status::as_str)?;
-    let name =
-        ["transactions", account.as_ref().map_or("", AggregateId::as_str), status.map_or("", Status::as_str)];
+    let name = ["transactions", account.as_ref().map_or("", AggregateId::as_str), status.map_or("", Status::as_str)];
     let list = List(&name);
     let page = Page {
         after: parameters.raw("cursor").map(|cursor| list.key(cursor)).transpose()?,

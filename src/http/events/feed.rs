@@ -67,10 +67,7 @@ pub(super) struct Seat {
 
 impl Feed {
     /// The events of a log of that many partitions, which is not connected to before somebody follows.
-    pub fn new(
-        partitions: u32,
-        connect: impl Fn() -> Result<Arc<dyn Client>, Error> + Send + Sync + 'static,
-    ) -> Feed {
+    pub fn new(partitions: u32, connect: impl Fn() -> Result<Arc<dyn Client>, Error> + Send + Sync + 'static) -> Feed {
         let shared = Shared {
             connect: Box::new(connect),
             partitions,
