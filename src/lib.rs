@@ -17,7 +17,8 @@
 //!   wire are there and not yet driven by a partition.
 //! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
 //!   they end, and takes everything down in order.
-//! - [`http`] tells how the engine is; [`cli`] is what people type.
+//! - [`projection`] writes what the events come to as rows of a database, and [`queries`] reads them back.
+//! - [`http`] tells how the engine is, and answers what is asked; [`cli`] is what people type.
 //! - [`config`], [`metrics`] and [`telemetry`] serve them all.
 //!
 //! ```text

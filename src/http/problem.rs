@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 /// What went wrong, for programs. Each has one status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,40 +87,42 @@ impl Code {
 }
 
 /// One error, for people in `detail` and for programs in `code`.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Problem {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: &'static str,
-    status: u16,
-    code: &'static str,
+    code: Code,
     detail: String,
-    #[serde(flatten)]
-    more: Map<String, Value>,
+    more: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
     /// An error that its code names well enough.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let (code, status) = code.parts();
-        let title = status.canonical_reason().unwrap_or("Error");
-        let detail = detail.into();
-        Problem { kind: "about:blank", title, status: status.as_u16(), code, detail, more: Map::new() }
+        Problem { code, detail: detail.into(), more: Vec::new() }
     }
 
     /// With one more member, as the code's description promises it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.more.push((name, value.into()));
         self
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (code, status) = self.code.parts();
+        let mut document = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": self.detail,
+        });
+        for (name, value) in self.more {
+            document[name] = value;
+        }
         let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], Json(self)).into_response()
+        (status, [(header::CONTENT_TYPE, media_type)], Json(document)).into_response()
     }
 }
 

@@ -266,9 +266,11 @@ pub struct Leg {
     pub change_type: String,
     /// How much.
     pub amount: String,
-    /// Before it.
+    /// What the account had before it.
+    #[serde(rename(serialize = "previousBalance", deserialize = "balanceBefore"))]
     pub balance_before: String,
-    /// After it.
+    /// What it had after it.
+    #[serde(rename(serialize = "newBalance", deserialize = "balanceAfter"))]
     pub balance_after: String,
     /// When.
     pub posted_at: String,

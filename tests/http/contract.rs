@@ -179,8 +179,8 @@ async fn a_transaction_is_told_with_its_legs_in_order() {
         assert_eq!((&found["type"], &found["status"]), (&json!("TRANSFER"), &json!("COMPLETED")));
         assert_eq!(found["request"]["amount"], "5", "{}: as it was sent", store.name);
         let first = json!({
-            "leg": 1, "accountId": "acc-1", "changeType": "DEBIT", "amount": "5.00", "balanceBefore": "100.00",
-            "balanceAfter": "95.00", "postedAt": "2025-12-09T12:00:00.003Z",
+            "leg": 1, "accountId": "acc-1", "changeType": "DEBIT", "amount": "5.00", "previousBalance": "100.00",
+            "newBalance": "95.00", "postedAt": "2025-12-09T12:00:00.003Z",
         });
         assert_eq!(found["legs"][0], first);
         assert_eq!(found["legs"][1]["leg"], 2);

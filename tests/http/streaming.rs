@@ -279,6 +279,14 @@ async fn as_many_streams_are_open_as_a_node_serves_and_one_that_ends_makes_room(
 }
 
 #[tokio::test]
+async fn silence_is_filled_with_comments() {
+    let stage = Stage::set().await;
+    let mut listener = Listener::open(stage.server.address, "/api/v1/events/stream", None).await;
+    assert!(listener.until("\n\n").await.unwrap().starts_with("id: a0:0"));
+    assert_eq!(listener.until("\n\n").await.as_deref(), Some(":"), "nobody on the way takes it for dead");
+}
+
+#[tokio::test]
 async fn a_shutdown_ends_the_streams() {
     let Stage { server, client, _directory } = Stage::set().await;
     let mut listener = Listener::open(server.address, "/api/v1/events/stream", None).await;
