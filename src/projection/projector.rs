@@ -106,7 +106,14 @@ pub(super) struct Projector {
 
 impl Projector {
     pub(super) fn new(start: Start, life: Life, reports: mpsc::UnboundedSender<(Life, Report)>) -> Self {
-        Projector { start: Some(start), life, reports, closing: watch::Sender::new(false), released: None, ended: false }
+        Projector {
+            start: Some(start),
+            life,
+            reports,
+            closing: watch::Sender::new(false),
+            released: None,
+            ended: false,
+        }
     }
 
     fn end(&mut self, end: End) {
@@ -200,7 +207,12 @@ impl Start {
         let bell = arrived.clone();
         let from = writer.reads_from();
         let following = self.subscription.follow(self.partition, &from, Arc::new(move || bell.notify_one())).await?;
-        self.stands_at(from);
+        self.progress.stands_at(from);
+        if from == inputs.map(|input| input.end) {
+            // Nothing will come that says it later. Otherwise the group is not told before something is written: at
+            // the start of the log it would ask for all rows to be written anew.
+            self.subscription.acknowledge(self.partition, &from);
+        }
         Ok(Reading { writer, following, arrived })
     }
 
@@ -235,9 +247,17 @@ impl Start {
             Some(Notice::Again) if decided.clear => {
                 tracing::info!(topic, partition, stored, "writing all rows anew from the start of the log");
             }
-            Some(Notice::Again) => tracing::info!(topic, partition, stored, from, "writing rows again from where the group stands"),
+            Some(Notice::Again) => {
+                tracing::info!(topic, partition, stored, from, "writing rows again from where the group stands")
+            }
             Some(Notice::GroupAhead { group }) => {
-                tracing::warn!(topic, partition, stored, group, "the group stands behind the rows, going on at the rows");
+                tracing::warn!(
+                    topic,
+                    partition,
+                    stored,
+                    group,
+                    "the group stands behind the rows, going on at the rows"
+                );
             }
         }
     }
