@@ -18,7 +18,8 @@
 //!   behind them into PostgreSQL or SQLite in one step.
 //! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
 //!   they end, and takes everything down in order. One runs accounts, one transactions.
-//! - [`http`] tells how the engine is; [`cli`] is what people type.
+//! - [`queries`] reads those rows back.
+//! - [`http`] tells how the engine is, and answers what is asked; [`cli`] is what people type.
 //! - [`config`], [`metrics`] and [`telemetry`] serve them all.
 //!
 //! ```text
@@ -45,6 +46,7 @@ pub mod snapshots;
 pub mod partition;
 
 pub mod projection;
+pub mod queries;
 
 pub mod engine;
 
