@@ -21,4 +21,5 @@
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
 
+pub mod audit;
 pub mod rows;
