@@ -21,5 +21,12 @@
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
 
+mod postgres;
+mod read_store;
+mod sqlite;
 pub mod audit;
 pub mod rows;
+
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;
+pub use read_store::{AGGREGATES, Answer, Batch, Claim, Error, Origin, Position, ReadStore, Standing, TOPICS};

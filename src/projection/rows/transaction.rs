@@ -241,6 +241,27 @@ impl TransactionChange {
         self.legs.get(&1).map(|leg| leg.amount)
     }
 
+    /// The posted legs as an object by their number.
+    pub fn legs_json(&self) -> String {
+        let mut out = vec![b'{'];
+        for (number, leg) in &self.legs {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            out.extend_from_slice(format!("\"{number}\":").as_bytes());
+            let mut object = Object::open(&mut out);
+            object.word("accountId", leg.account_id.as_str());
+            object.word("changeType", leg.change_type.as_str());
+            object.amount("amount", leg.amount);
+            object.optional_amount("balanceBefore", leg.balance_before);
+            object.amount("balanceAfter", leg.balance_after);
+            object.timestamp("postedAt", leg.at);
+            object.close();
+        }
+        out.push(b'}');
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     /// Its amount, as exactly as is known; of one that began here.
     pub fn amount(&self) -> Option<Amount> {
         let said = self.authorized.map(|authorized| authorized.amount).or_else(|| self.first_leg());
