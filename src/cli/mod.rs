@@ -11,7 +11,9 @@ mod demo;
 mod load;
 mod observer;
 mod output;
+mod projection;
 mod reach;
+mod read_side;
 mod report;
 mod run;
 mod schema;
@@ -86,6 +88,9 @@ enum Command {
     /// Look at the snapshots of an engine that is stopped, compare them with the log, or remove them
     #[command(subcommand)]
     Snapshots(snapshots::Command),
+    /// Look at the read store, or write it anew from the log
+    #[command(subcommand)]
+    Projection(projection::Command),
     /// Measure throughput and latency on Kafka, beside a bare loop that only copies
     Bench(bench::Args),
     /// Print the JSON Schema of what is on the topics
@@ -128,6 +133,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Send(args) => send::send(&args, &config, output),
         Command::Bench(args) => bench::bench(&args, &config, cli.config.as_deref(), output),
         Command::Account(command) => account::account(&command, &config, output),
+        Command::Projection(command) => projection::projection(&command, &config, output),
         Command::Snapshots(command) => snapshots::snapshots(&command, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::BAD_CONFIGURATION;
 use crate::config::Fault;
 use crate::log;
+use crate::projection;
 use crate::snapshots;
 
 /// How to print.
@@ -82,6 +83,19 @@ impl From<snapshots::Error> for Failure {
             snapshots::Error::Failed { .. } | snapshots::Error::Lost { .. } | snapshots::Error::Closed => {
                 Failure::failed("SNAPSHOTS_UNUSABLE", error.to_string())
             }
+        }
+    }
+}
+
+impl From<projection::Error> for Failure {
+    fn from(error: projection::Error) -> Self {
+        match error {
+            projection::Error::Address(_) | projection::Error::Foreign { .. } => Failure::refused(error.to_string()),
+            projection::Error::Unavailable(_)
+            | projection::Error::Refused(_)
+            | projection::Error::Migration(_)
+            | projection::Error::Fenced { .. }
+            | projection::Error::Missing { .. } => Failure::failed("READ_STORE_UNUSABLE", error.to_string()),
         }
     }
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Failure, setup};
+use super::{Failure, read_side, setup};
 use crate::config::Config;
-use crate::log::Client;
+use crate::log::{Client, Subscription};
 use crate::log::embedded::Embedded;
 use crate::log::kafka::KafkaClient;
+use crate::projection;
 
 /// How long to try.
 #[derive(clap::Args, Debug, Clone)]
@@ -58,6 +59,19 @@ impl Reach {
         match &self.dir {
             Some(dir) => Ok(Embedded::open(dir, config.topics.partitions.get())?.client()),
             None => Ok(Arc::new(KafkaClient::new(setup::kafka_settings(config))?)),
+        }
+    }
+}
+
+impl Reach {
+    /// What only reads that log, and is not joined.
+    ///
+    /// # Errors
+    /// As [`Reach::client`].
+    pub fn event_topics(&self, config: &Config) -> Result<Arc<dyn Subscription>, Failure> {
+        match &self.dir {
+            Some(dir) => Ok(Embedded::open(dir, config.topics.partitions.get())?.subscription(&projection::TOPICS)),
+            None => Ok(Arc::new(read_side::subscription(config)?)),
         }
     }
 }

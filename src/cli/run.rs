@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Failure, setup};
+use super::{Failure, read_side, setup};
 use crate::config::Config;
 use crate::domain::account::Account;
 use crate::engine::{self, ACCOUNTS, Engine, Request};
@@ -104,8 +104,11 @@ async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>)
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
+                let projections = read_side::start(config, &metrics, &health)?;
                 let parts = (metrics, health, shelves);
-                engine(config, accepted, parts, (requests, inbox), &mut signals).await
+                let ended = engine(config, accepted, parts, (requests, inbox), &mut signals).await;
+                read_side::stop(projections).await;
+                ended
             },
             Err(failure) => Err(failure),
         },

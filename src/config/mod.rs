@@ -63,6 +63,8 @@ pub struct Config {
     pub actors: Actors,
     /// When snapshots are written, and where to.
     pub snapshots: Snapshots,
+    /// Where rows for queries are kept.
+    pub read_store: ReadStore,
     /// What is told while it runs, and how.
     pub log: Log,
     /// Faults on request.
@@ -163,6 +165,17 @@ pub struct Snapshots {
     pub cache_bytes: NonZeroUsize,
 }
 
+/// Section `[read_store]`.
+#[derive(Clone, Debug)]
+pub struct ReadStore {
+    /// Its address; `None` when there is no read side.
+    pub url: Option<Secret>,
+    /// Of one batch, more or less.
+    pub batch_events: NonZeroUsize,
+    /// How long the first event of a batch waits for others.
+    pub batch_age: Duration,
+}
+
 /// Section `[log]`.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -250,6 +263,7 @@ impl Config {
                 topic: from.value("snapshots.topic", parse::switch),
                 cache_bytes: from.value("snapshots.cache_bytes", |text| parse::size(text, 1024 * MIB)),
             },
+            read_store: ReadStore::read(from),
             log: Log {
                 format: from.value("log.format", |text| {
                     parse::choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
@@ -315,6 +329,17 @@ impl Topics {
             replication_factor: from.value("topics.replication_factor", copies),
             min_insync_replicas: from.value("topics.min_insync_replicas", copies),
             events_retention: from.value("topics.events_retention", |text| parse::duration(text, retention.clone())),
+        }
+    }
+}
+
+impl ReadStore {
+    fn read(from: &mut Reader) -> ReadStore {
+        let age = Duration::from_millis(1)..=Duration::from_mins(1);
+        ReadStore {
+            url: from.value("read_store.url", parse::read_store).map(Secret::new),
+            batch_events: from.value("read_store.batch_events", count),
+            batch_age: from.value("read_store.batch_age", |text| parse::duration(text, age.clone())),
         }
     }
 }

@@ -75,6 +75,16 @@ pub(super) fn directory(text: &str) -> Result<Option<PathBuf>, Wrong> {
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
 }
 
+/// The address of a read store; `None` when it is empty.
+pub(super) fn read_store(text: &str) -> Result<Option<String>, Wrong> {
+    let known = ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| text.starts_with(scheme));
+    if !known && !text.is_empty() {
+        let remedy = "write postgres://user:password@host:5432/database, or sqlite: and the path of a file";
+        return Err(Wrong::new("is no address of a read store", remedy));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
 /// Whole numbers with units, largest first: `1h30m`.
 pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Wrong> {
     let wrong = |problem| {
@@ -182,6 +192,17 @@ mod tests {
         assert_eq!(brokers("a:1, b:2,[::1]:9092"), Ok("a:1,b:2,[::1]:9092".into()));
         for text in ["", "a", "a:", ":9092", "a:0", "a:65536", "a:1,", "a b:1"] {
             assert!(brokers(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_read_store_is_a_postgresql_or_a_file() {
+        for text in ["postgres://me:pw@db:5432/billing", "postgresql:///billing", "sqlite:read.db", "sqlite:///var/read.db"] {
+            assert_eq!(read_store(text), Ok(Some(text.to_owned())));
+        }
+        assert_eq!(read_store(""), Ok(None));
+        for text in ["mysql://db", "read.db", "postgres", " sqlite:a"] {
+            assert!(read_store(text).is_err(), "{text}");
         }
     }
 

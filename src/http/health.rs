@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::metrics::{Label, PartitionState};
+use crate::projection::Watcher;
 
 /// Kept up to date by the engine, read by whoever asks. Clones are the same value.
 #[derive(Clone, Default, Debug)]
@@ -18,6 +19,8 @@ struct Facts {
     membership: Membership,
     waiting_for: Option<String>,
     partitions: BTreeMap<(&'static str, u32), PartitionStatus>,
+    projections: BTreeMap<u32, PartitionStatus>,
+    projections_obstacle: Option<String>,
 }
 
 /// Where this engine stands in its groups.
@@ -61,6 +64,12 @@ pub struct Readiness {
     pub waiting_for: Option<String>,
     /// Every assigned partition, in order.
     pub partitions: Vec<PartitionReadiness>,
+    /// Partitions of the read side, in order. Readiness does not rest on them: money moves without it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub projections: Vec<PartitionReadiness>,
+    /// What keeps the whole read side from working.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projections_obstacle: Option<String>,
 }
 
 /// One partition in a [`Readiness`].
@@ -107,22 +116,40 @@ impl Health {
     pub fn readiness(&self) -> Readiness {
         let facts = self.facts();
         let running = facts.partitions.values().all(|status| status.state == PartitionState::Running);
-        let partitions = facts.partitions.iter().map(|(&(aggregate, partition), status)| PartitionReadiness {
+        let told = |aggregate: &'static str, partition: u32, status: &PartitionStatus| PartitionReadiness {
             aggregate,
             partition,
             state: status.state.text(),
             reason: status.reason.clone(),
-        });
+        };
+        let partitions = facts.partitions.iter().map(|(&(aggregate, partition), status)| told(aggregate, partition, status));
+        let projections = facts.projections.iter().map(|(&partition, status)| told("projection", partition, status));
         Readiness {
             ready: facts.membership == Membership::Joined && facts.waiting_for.is_none() && running,
             membership: facts.membership,
             waiting_for: facts.waiting_for.clone(),
             partitions: partitions.collect(),
+            projections: projections.collect(),
+            projections_obstacle: facts.projections_obstacle.clone(),
         }
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watcher for Health {
+    fn projections(&self, obstacle: Option<String>) {
+        self.facts().projections_obstacle = obstacle;
+    }
+
+    fn projection(&self, partition: u32, state: Option<(PartitionState, Option<String>)>) {
+        let mut facts = self.facts();
+        match state {
+            Some((state, reason)) => facts.projections.insert(partition, PartitionStatus { state, reason }),
+            None => facts.projections.remove(&partition),
+        };
     }
 }
 

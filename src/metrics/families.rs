@@ -32,6 +32,9 @@ mod table {
     pub const SNAPSHOT_FAILURES: Family<Counter, 0> = family("billing_snapshot_failures_total", "Times a store of snapshots failed.", []);
     pub const SNAPSHOTS_DISCARDED: Family<Counter, 1> = family("billing_snapshots_discarded_total", "Times snapshots were not used.", ["reason"]);
     pub const BACKPRESSURE: Family<Seconds, 1> = family("billing_backpressure_seconds_total", "Time spent waiting on a full queue.", ["queue"]);
+    pub const PROJECTION_BATCH_ROWS: Family<Histogram, 0> = family("billing_projection_batch_rows", "Rows that one step of the read side writes.", []);
+    pub const PROJECTION_WRITE_DURATION: Family<Histogram, 0> = family("billing_projection_write_duration_seconds", "Time to write one step of the read side.", []);
+    pub const PROJECTION_LAG: Family<Gauge, 1> = family("billing_projection_lag_seconds", "Age of the oldest event taken in and not yet written.", ["partition"]);
     pub const BUILD_INFO: Family<Gauge, 1> = family("billing_build_info", "1, with the version that runs.", ["version"]);
 }
 
@@ -49,7 +52,7 @@ static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, 
 /// Somewhere to keep series; what it keeps ends with it. It is never installed for the whole process, so several
 /// live side by side.
 pub fn recorder() -> PrometheusRecorder {
-    let buckets = [("_seconds", SECONDS), ("_records", RECORDS)];
+    let buckets = [("_seconds", SECONDS), ("_records", RECORDS), ("_rows", RECORDS)];
     let builder = buckets.into_iter().try_fold(PrometheusBuilder::new(), |builder, (unit, bounds)| {
         builder.set_buckets_for_metric(Matcher::Suffix(unit.to_owned()), bounds)
     });

@@ -21,12 +21,37 @@
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
 
+mod gathering;
+mod gauges;
 mod postgres;
+mod projections;
+mod projector;
 mod read_store;
+mod rebuild;
+mod resume;
 mod sqlite;
+mod writer;
 pub mod audit;
 pub mod rows;
 
+use std::sync::Arc;
+
+pub use gathering::{Gathering, Pace, Unreadable};
 pub use postgres::Postgres;
+pub use projections::{GROUP, Plan, Projections, Watcher};
+pub use rebuild::{Error as RebuildError, Rebuild};
 pub use sqlite::Sqlite;
 pub use read_store::{AGGREGATES, Answer, Batch, Claim, Error, Origin, Position, ReadStore, Standing, TOPICS};
+
+/// The store at that address: `postgres://…` or `sqlite:…`. At most `writers` write at a time. It is not looked at yet.
+///
+/// # Errors
+/// [`Error::Address`] for any other.
+pub fn open(url: &str, writers: u32) -> Result<Arc<dyn ReadStore>, Error> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(Postgres::open(url, writers)?)),
+        Some(("sqlite", _)) => Ok(Arc::new(Sqlite::open(url)?)),
+        // The address may carry a password.
+        _ => Err(Error::Address("it begins neither with postgres:// nor with sqlite:".to_owned())),
+    }
+}

@@ -175,7 +175,10 @@ pub enum Error {
         missing: u64,
     },
     /// The rows are of another log: needs a person, who rebuilds them or names another store.
-    #[error("the read store holds {stored}, not {found}")]
+    #[error(
+        "the read store holds {stored}, not {found}; name another store, or write it anew with \
+         `billing-engine projection rebuild`"
+    )]
     Foreign {
         /// What it holds.
         stored: Box<Origin>,

@@ -1,0 +1,48 @@
+//! The read side of a running engine: from the configuration to projections at work.
+
+use std::sync::Arc;
+
+use super::{Failure, setup};
+use crate::config::Config;
+use crate::http::Health;
+use crate::log::kafka::KafkaSubscription;
+use crate::metrics::Metrics;
+use crate::projection::{self, GROUP, Pace, Plan, Projections, TOPICS};
+
+/// Starts the projections, if there is a read store to keep up to date.
+///
+/// # Errors
+/// An address that is none, settings that librdkafka refuses. A store that does not answer is waited for.
+pub fn start(config: &Config, metrics: &Arc<Metrics>, health: &Health) -> Result<Option<Projections>, Failure> {
+    let Some(url) = &config.read_store.url else { return Ok(None) };
+    let partitions = config.topics.partitions.get();
+    Ok(Some(Projections::start(Plan {
+        store: projection::open(url.expose(), partitions)?,
+        subscription: Arc::new(subscription(config)?),
+        pace: pace(config),
+        prefix: config.topics.prefix.clone(),
+        partitions,
+        metrics: metrics.clone(),
+        watcher: Arc::new(health.clone()),
+    })))
+}
+
+/// Stops them in order, if there are any.
+pub async fn stop(projections: Option<Projections>) {
+    if let Some(projections) = projections {
+        projections.stop().await;
+    }
+}
+
+/// The event topics as the group of the read side has them.
+///
+/// # Errors
+/// Settings that librdkafka refuses.
+pub fn subscription(config: &Config) -> Result<KafkaSubscription, Failure> {
+    Ok(KafkaSubscription::new(setup::kafka_settings(config), GROUP, &TOPICS)?)
+}
+
+/// When a batch is written.
+pub fn pace(config: &Config) -> Pace {
+    Pace { events: config.read_store.batch_events.get(), age: config.read_store.batch_age }
+}
