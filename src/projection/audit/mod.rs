@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 
+use super::Origin;
 use crate::log::Offset;
 pub use tables::{Column, Content, Row, Table};
 
@@ -43,13 +44,18 @@ enum Connection {
 /// Whose rows these are, and how far they are written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// Prefix and number of partitions of the topics; `None` before the first projector came.
-    pub origin: Option<(String, i64)>,
+    /// The log they are of; `None` before the first projector came.
+    pub origin: Option<Origin>,
     positions: BTreeMap<(String, i64), Offset>,
 }
 
 impl Standing {
-    fn new(origin: Option<(String, i64)>, positions: Vec<(String, i64, Offset)>) -> Standing {
+    fn new(origin: Option<(String, String, i64)>, positions: Vec<(String, i64, Offset)>) -> Standing {
+        let origin = origin.map(|(cluster_id, prefix, partitions)| Origin {
+            cluster_id,
+            prefix,
+            partitions: u32::try_from(partitions).unwrap_or_default(),
+        });
         let positions =
             positions.into_iter().map(|(aggregate, partition, position)| ((aggregate, partition), position));
         Standing { origin, positions: positions.collect() }

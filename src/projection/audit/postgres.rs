@@ -27,7 +27,7 @@ pub(super) async fn hold(connection: &mut PgConnection, held: bool) -> Result<St
     let lock =
         format!("LOCK TABLE projection_identity, projection_positions, {} IN ACCESS SHARE MODE", tables.join(", "));
     query(AssertSqlSafe(lock)).execute(&mut *connection).await?;
-    let origin = query_as("SELECT prefix, partitions::bigint FROM projection_identity");
+    let origin = query_as("SELECT cluster_id, prefix, partitions::bigint FROM projection_identity");
     let positions = query_as("SELECT aggregate, partition::bigint, position FROM projection_positions");
     Ok(Standing::new(origin.fetch_optional(&mut *connection).await?, positions.fetch_all(connection).await?))
 }

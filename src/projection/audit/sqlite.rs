@@ -24,7 +24,7 @@ pub(super) async fn hold(connection: &mut SqliteConnection, held: bool) -> Resul
     if there == 0 {
         return Err(Error::NoTables);
     }
-    let origin = query_as("SELECT prefix, partitions FROM projection_identity");
+    let origin = query_as("SELECT cluster_id, prefix, partitions FROM projection_identity");
     let positions = query_as("SELECT aggregate, partition, position FROM projection_positions");
     Ok(Standing::new(origin.fetch_optional(&mut *connection).await?, positions.fetch_all(connection).await?))
 }
