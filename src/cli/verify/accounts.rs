@@ -88,7 +88,7 @@ impl Life for AccountLife {
         let Some(account) = self.state.opened() else { return };
         books.money.hold(&account.currency, account.balance);
         let held = self.holds.values().filter(|hold| hold.ended_at.is_none()).map(|hold| hold.placed.amount);
-        let held = held.fold(Some(Amount::zero(&account.currency)), |sum, amount| sum?.checked_add(amount));
+        let held = held.into_iter().try_fold(Amount::zero(&account.currency), Amount::checked_add);
         let row = vec![
             value(id),
             value(self.state.version()),
