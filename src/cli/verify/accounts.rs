@@ -111,6 +111,12 @@ impl Life for AccountLife {
             books.write(Table::Holds, hold.row(id, hold_id, partition));
         }
     }
+
+    fn abandon(self, books: &mut Books<'_>) {
+        if let Some(account) = self.state.opened() {
+            books.money.hold(&account.currency, account.balance);
+        }
+    }
 }
 
 impl AccountLife {

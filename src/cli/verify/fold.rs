@@ -43,6 +43,9 @@ pub trait Life: Sized {
 
     /// Writes what stands in the end.
     fn close(self, id: &AggregateId, partition: u32, books: &mut Books<'_>);
+
+    /// Counts what it stands for, when its history goes on in a way that cannot be.
+    fn abandon(self, books: &mut Books<'_>);
 }
 
 type Event<L> = <<L as Life>::Aggregate as crate::domain::Aggregate>::Event;
@@ -237,7 +240,9 @@ impl<L: Life> Lives<L> {
 
     /// Nothing more is taken of it.
     fn break_off(&mut self, id: &AggregateId, reason: String, books: &mut Books<'_>) {
-        self.lives.insert(id.clone(), None);
+        if let Some(life) = self.lives.insert(id.clone(), None).flatten() {
+            life.abandon(books);
+        }
         if !books.broken.contains(&(L::Aggregate::AGGREGATE, id.clone())) {
             books.break_off(L::Aggregate::AGGREGATE, id, reason);
         }

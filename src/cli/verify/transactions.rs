@@ -116,6 +116,9 @@ impl Life for TransactionLife {
             books.write(Table::Refunds, row);
         }
     }
+
+    /// Transactions hold no money.
+    fn abandon(self, _books: &mut Books<'_>) {}
 }
 
 impl TransactionLife {
