@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Failure, read_side, setup};
 use crate::config::Config;
-use crate::log::{Client, Subscription};
 use crate::log::embedded::Embedded;
 use crate::log::kafka::KafkaClient;
+use crate::log::{Client, Subscription};
 use crate::projection;
 
 /// How long to try.

@@ -197,7 +197,9 @@ mod tests {
 
     #[test]
     fn a_read_store_is_a_postgresql_or_a_file() {
-        for text in ["postgres://me:pw@db:5432/billing", "postgresql:///billing", "sqlite:read.db", "sqlite:///var/read.db"] {
+        for text in
+            ["postgres://me:pw@db:5432/billing", "postgresql:///billing", "sqlite:read.db", "sqlite:///var/read.db"]
+        {
             assert_eq!(read_store(text), Ok(Some(text.to_owned())));
         }
         assert_eq!(read_store(""), Ok(None));

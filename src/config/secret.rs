@@ -53,6 +53,7 @@ impl fmt::Debug for Options {
 /// `value` as it may be shown under `key`: hidden when the key speaks of a secret, or an address carries one.
 pub(super) fn shown<'a>(key: &str, value: &'a str) -> &'a str {
     const SECRETS: [&str; 6] = ["tokens", "password", "passphrase", "secret", "key.pem", "oauthbearer.config"];
-    let secret = SECRETS.iter().any(|word| key.ends_with(word)) || (value.contains("://") && (value.contains('@') || value.contains("password=")));
+    let secret = SECRETS.iter().any(|word| key.ends_with(word))
+        || (value.contains("://") && (value.contains('@') || value.contains("password=")));
     if secret && !value.is_empty() { HIDDEN } else { value }
 }

@@ -122,7 +122,8 @@ impl Health {
             state: status.state.text(),
             reason: status.reason.clone(),
         };
-        let partitions = facts.partitions.iter().map(|(&(aggregate, partition), status)| told(aggregate, partition, status));
+        let partitions =
+            facts.partitions.iter().map(|(&(aggregate, partition), status)| told(aggregate, partition, status));
         let projections = facts.projections.iter().map(|(&partition, status)| told("projection", partition, status));
         Readiness {
             ready: facts.membership == Membership::Joined && facts.waiting_for.is_none() && running,

@@ -21,6 +21,7 @@
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
 
+pub mod audit;
 mod gathering;
 mod gauges;
 mod postgres;
@@ -29,19 +30,18 @@ mod projector;
 mod read_store;
 mod rebuild;
 mod resume;
+pub mod rows;
 mod sqlite;
 mod writer;
-pub mod audit;
-pub mod rows;
 
 use std::sync::Arc;
 
 pub use gathering::{Gathering, Pace, Unreadable};
 pub use postgres::Postgres;
 pub use projections::{GROUP, Plan, Projections, Watcher};
+pub use read_store::{AGGREGATES, Answer, Batch, Claim, Error, Origin, Position, ReadStore, Standing, TOPICS};
 pub use rebuild::{Error as RebuildError, Rebuild};
 pub use sqlite::Sqlite;
-pub use read_store::{AGGREGATES, Answer, Batch, Claim, Error, Origin, Position, ReadStore, Standing, TOPICS};
 
 /// The store at that address: `postgres://…` or `sqlite:…`. At most `writers` write at a time. It is not looked at yet.
 ///

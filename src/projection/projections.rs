@@ -224,7 +224,17 @@ impl Keeper {
         let gauges = actix::spawn(telling).abort_handle();
         let state = State::Waiting(Instant::now());
         let (backoff, mode) = (FIRST_BACKOFF, Mode::Assigned);
-        let owned = Owned { metrics, progress, gauges, backoff, mode, anew: false, running_since: None, halted_by: None, state };
+        let owned = Owned {
+            metrics,
+            progress,
+            gauges,
+            backoff,
+            mode,
+            anew: false,
+            running_since: None,
+            halted_by: None,
+            state,
+        };
         self.owned.insert(partition, owned);
         self.begin_due();
     }

@@ -106,7 +106,14 @@ pub(super) struct Projector {
 
 impl Projector {
     pub(super) fn new(start: Start, life: Life, reports: mpsc::UnboundedSender<(Life, Report)>) -> Self {
-        Projector { start: Some(start), life, reports, closing: watch::Sender::new(false), released: None, ended: false }
+        Projector {
+            start: Some(start),
+            life,
+            reports,
+            closing: watch::Sender::new(false),
+            released: None,
+            ended: false,
+        }
     }
 
     fn end(&mut self, end: End) {
@@ -235,9 +242,17 @@ impl Start {
             Some(Notice::Again) if decided.clear => {
                 tracing::info!(topic, partition, stored, "writing all rows anew from the start of the log");
             }
-            Some(Notice::Again) => tracing::info!(topic, partition, stored, from, "writing rows again from where the group stands"),
+            Some(Notice::Again) => {
+                tracing::info!(topic, partition, stored, from, "writing rows again from where the group stands")
+            }
             Some(Notice::GroupAhead { group }) => {
-                tracing::warn!(topic, partition, stored, group, "the group stands behind the rows, going on at the rows");
+                tracing::warn!(
+                    topic,
+                    partition,
+                    stored,
+                    group,
+                    "the group stands behind the rows, going on at the rows"
+                );
             }
         }
     }

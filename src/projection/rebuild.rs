@@ -97,12 +97,7 @@ struct Partition<'a> {
 
 impl Partition<'_> {
     /// Writes everything up to where the log ends now.
-    async fn catch_up(
-        &mut self,
-        client: &dyn Client,
-        pace: Pace,
-        written: &impl Fn(u64, usize),
-    ) -> Result<(), Error> {
+    async fn catch_up(&mut self, client: &dyn Client, pace: Pace, written: &impl Fn(u64, usize)) -> Result<(), Error> {
         let mut gathering = Gathering::at(self.partition, self.claim.positions);
         for (topic, name) in TOPICS.into_iter().enumerate() {
             let end = client.bounds(name, self.partition).await?.end;

@@ -60,12 +60,9 @@ pub fn resume(topic: &'static str, partition: u32, stored: Offset, input: Input)
     }
     let on = Resume { from: stored, clear: false, known_until: stored, notice: None };
     Ok(match committed {
-        Some(group) if group < stored => Resume {
-            from: group.max(start),
-            clear: group <= start,
-            notice: Some(Notice::Again),
-            ..on
-        },
+        Some(group) if group < stored => {
+            Resume { from: group.max(start), clear: group <= start, notice: Some(Notice::Again), ..on }
+        }
         Some(group) if group > stored => Resume { notice: Some(Notice::GroupAhead { group }), ..on },
         Some(_) | None => on,
     })

@@ -4,6 +4,7 @@
 //!
 //! - [`kafka::Kafka`]: one broker for all tests of a process, or one of its own for a test that breaks it
 //! - [`engine::Setup`] and [`engine::Engine`]: `billing-engine run` as a process, to be killed, paused and started again
+//! - [`postgres::Postgres`]: a server for the read store, shared or of its own
 //! - [`upstream`] and [`load`]: those who write commands, with a plain client
 //! - [`auditor`]: reads every topic with a plain client and checks the promises, without a line of the engine's code
 #![allow(dead_code, unreachable_pub, reason = "each test target uses the part it needs")]
@@ -16,6 +17,7 @@ pub mod kafka;
 pub mod kafkajs;
 pub mod load;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod scratch;
 pub mod upstream;

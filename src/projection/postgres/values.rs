@@ -1,6 +1,5 @@
 //! Values as PostgreSQL takes them.
 
-use rust_decimal::Decimal;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
@@ -14,6 +13,10 @@ use crate::domain::money::Amount;
 const TIMESTAMPTZ: Oid = Oid(1184);
 /// Of its arrays.
 const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
+/// Of `numeric`.
+const NUMERIC: Oid = Oid(1700);
+/// Of its arrays.
+const NUMERIC_ARRAY: Oid = Oid(1231);
 
 /// From the Unix epoch to that of PostgreSQL, the first moment of the year 2000.
 const EPOCH_MILLIS: i64 = 946_684_800_000;
@@ -51,7 +54,41 @@ impl Decode<'_, Postgres> for Instant {
     }
 }
 
-/// An amount as a `numeric` of as many decimals.
-pub(super) fn decimal(amount: Amount) -> Decimal {
-    Decimal::from_i128_with_scale(amount.mantissa(), amount.decimals())
+/// An amount as a `numeric` with exactly its decimals, a zero too: `0.00` is not `0`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numeric(pub(super) Amount);
+
+impl Type<Postgres> for Numeric {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(NUMERIC)
+    }
+}
+
+impl PgHasArrayType for Numeric {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(NUMERIC_ARRAY)
+    }
+}
+
+impl Encode<'_, Postgres> for Numeric {
+    /// How many digits, the weight of the first, sign, decimals; then the digits, of base 10,000, the point between two.
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        const BASE: u128 = 10_000;
+        const NEGATIVE: u16 = 0x4000;
+        let (mantissa, decimals) = (self.0.mantissa(), self.0.decimals());
+        let behind_point = decimals.div_ceil(4);
+        let mut rest = mantissa.unsigned_abs() * 10u128.pow(behind_point * 4 - decimals);
+        let mut digits = Vec::with_capacity(8);
+        while rest > 0 {
+            digits.push(u16::try_from(rest % BASE)?);
+            rest /= BASE;
+        }
+        let weight = i16::try_from(digits.len())? - i16::try_from(behind_point)? - 1;
+        buffer.extend(i16::try_from(digits.len())?.to_be_bytes());
+        buffer.extend(weight.to_be_bytes());
+        buffer.extend(if mantissa < 0 { NEGATIVE } else { 0 }.to_be_bytes());
+        buffer.extend(i16::try_from(decimals)?.to_be_bytes());
+        digits.iter().rev().for_each(|digit| buffer.extend(digit.to_be_bytes()));
+        Ok(IsNull::No)
+    }
 }

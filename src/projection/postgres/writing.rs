@@ -4,7 +4,7 @@ use sqlx::postgres::PgQueryResult;
 use sqlx::{PgConnection, query};
 
 use super::statements as sql;
-use super::values::{Instant, decimal};
+use super::values::{Instant, Numeric};
 use crate::domain::ids::{AggregateId, Version};
 use crate::projection::read_store::{AGGREGATES, Batch, Error};
 use crate::projection::rows::{AccountChange, Changes, HoldChange, TransactionChange};
@@ -58,7 +58,7 @@ async fn currencies(connection: &mut PgConnection, changes: &Changes) -> Result<
 async fn holds(connection: &mut PgConnection, partition: i32, changes: &Changes) -> Result<(), Error> {
     type Row<'a> = (&'a (AggregateId, AggregateId), &'a HoldChange);
     let (placed, ended): (Vec<Row<'_>>, Vec<Row<'_>>) = changes.holds.iter().partition(|(_, h)| h.placed.is_some());
-    let captured = |(_, hold): &Row<'_>| hold.end.as_ref().and_then(|end| end.captured_amount).map(decimal);
+    let captured = |(_, hold): &Row<'_>| hold.end.as_ref().and_then(|end| end.captured_amount).map(Numeric);
     let reason = |(_, hold): &Row<'_>| Some(hold.end.as_ref()?.release_reason?.as_str());
     let ended_at = |(_, hold): &Row<'_>| hold.end.as_ref().map(|end| Instant(end.at));
     if !placed.is_empty() {
@@ -66,7 +66,7 @@ async fn holds(connection: &mut PgConnection, partition: i32, changes: &Changes)
             .bind(partition)
             .bind(column(&placed, |(key, _)| key.0.as_str()))
             .bind(column(&placed, |(key, _)| key.1.as_str()))
-            .bind(column(&placed, |(_, hold)| hold.placed.as_ref().map(|placed| decimal(placed.amount))))
+            .bind(column(&placed, |(_, hold)| hold.placed.as_ref().map(|placed| Numeric(placed.amount))))
             .bind(column(&placed, |(_, hold)| hold.placed.as_ref().map(|placed| placed.currency.code())))
             .bind(column(&placed, |(_, hold)| hold.placed.as_ref().map(|placed| Instant(placed.expires_at))))
             .bind(column(&placed, |(_, hold)| hold.status().as_str()))
@@ -103,9 +103,9 @@ async fn accounts(
     let (opened, changed): (Vec<Row<'_>>, Vec<Row<'_>>) =
         changes.accounts.iter().partition(|(_, change)| change.opened.is_some());
     let status = |(_, change): &Row<'_>| change.status.map(|status| status.as_str());
-    let balance = |(_, change): &Row<'_>| change.balance.map(decimal);
-    let least = |(_, change): &Row<'_>| change.limits.and_then(|limits| limits.min_balance).map(decimal);
-    let most = |(_, change): &Row<'_>| change.limits.and_then(|limits| limits.max_balance).map(decimal);
+    let balance = |(_, change): &Row<'_>| change.balance.map(Numeric);
+    let least = |(_, change): &Row<'_>| change.limits.and_then(|limits| limits.min_balance).map(Numeric);
+    let most = |(_, change): &Row<'_>| change.limits.and_then(|limits| limits.max_balance).map(Numeric);
     if !opened.is_empty() {
         query(sql::OPEN_ACCOUNTS)
             .bind(partition)
@@ -154,9 +154,9 @@ async fn entries(connection: &mut PgConnection, partition: i32, changes: &Change
         .bind(column(&rows, |(key, _)| key.0.as_str()))
         .bind(column(&rows, |(key, _)| number(key.1)))
         .bind(column(&rows, |(_, entry)| entry.change_type.as_str()))
-        .bind(column(&rows, |(_, entry)| decimal(entry.amount)))
-        .bind(column(&rows, |(_, entry)| decimal(entry.balance_before)))
-        .bind(column(&rows, |(_, entry)| decimal(entry.balance_after)))
+        .bind(column(&rows, |(_, entry)| Numeric(entry.amount)))
+        .bind(column(&rows, |(_, entry)| Numeric(entry.balance_before)))
+        .bind(column(&rows, |(_, entry)| Numeric(entry.balance_after)))
         .bind(column(&rows, |(_, entry)| entry.currency.code()))
         .bind(column(&rows, |(_, entry)| &*entry.reason))
         .bind(column(&rows, |(_, entry)| entry.reference.as_deref()))
@@ -181,7 +181,7 @@ async fn refunds(connection: &mut PgConnection, partition: i32, changes: &Change
         .bind(partition)
         .bind(column(&rows, |(key, _)| key.0.as_str()))
         .bind(column(&rows, |(key, _)| key.1.as_str()))
-        .bind(column(&rows, |(_, refund)| decimal(refund.amount)))
+        .bind(column(&rows, |(_, refund)| Numeric(refund.amount)))
         .bind(column(&rows, |(_, refund)| refund.status.as_str()))
         .execute(connection)
         .await?;
@@ -214,11 +214,11 @@ async fn transactions(
         .bind(column(&changed, error_code))
         .bind(column(&changed, reason))
         .bind(column(&changed, ended_at))
-        .bind(column(&changed, |(_, change)| change.authorized.map(|authorized| decimal(authorized.amount))))
+        .bind(column(&changed, |(_, change)| change.authorized.map(|authorized| Numeric(authorized.amount))))
         .bind(column(&changed, expires_at))
-        .bind(column(&changed, |(_, change)| change.first_leg().map(decimal)))
+        .bind(column(&changed, |(_, change)| change.first_leg().map(Numeric)))
         .bind(column(&changed, |(_, change)| change.legs_json()))
-        .bind(column(&changed, |(_, change)| change.captured_amount.map(decimal)))
+        .bind(column(&changed, |(_, change)| change.captured_amount.map(Numeric)))
         .bind(column(&changed, |(_, change)| recount || change.refunds_changed))
         .execute(connection)
         .await?;
@@ -232,12 +232,12 @@ async fn begin_transactions(connection: &mut PgConnection, partition: i32, begun
         .bind(column(begun, |(_, change)| number(change.version)))
         .bind(column(begun, |(_, change)| change.begun.as_ref().map(|begun| begun.kind.as_str())))
         .bind(column(begun, status))
-        .bind(column(begun, |(_, change)| change.amount().map(decimal)))
+        .bind(column(begun, |(_, change)| change.amount().map(Numeric)))
         .bind(column(begun, |(_, change)| change.begun.as_ref().map(|begun| &*begun.currency)))
         .bind(column(begun, |(_, change)| change.begun.as_ref().map(|begun| &*begun.request)))
         .bind(column(begun, |(_, change)| change.begun.as_ref()?.parent.as_ref().map(AggregateId::as_str)))
         .bind(column(begun, |(_, change)| change.legs_json()))
-        .bind(column(begun, |(_, change)| change.captured_amount.map(decimal)))
+        .bind(column(begun, |(_, change)| change.captured_amount.map(Numeric)))
         .bind(column(begun, expires_at))
         .bind(column(begun, error_code))
         .bind(column(begun, reason))

@@ -149,7 +149,10 @@ impl ReadStore for Sqlite {
         async {
             let file = self.file_beside();
             let mut connection = self.pool.acquire().await?;
-            query("ATTACH DATABASE ?1 AS beside").bind(file.to_string_lossy().as_ref()).execute(&mut *connection).await?;
+            query("ATTACH DATABASE ?1 AS beside")
+                .bind(file.to_string_lossy().as_ref())
+                .execute(&mut *connection)
+                .await?;
             let copied = copy(&mut connection).await;
             query("DETACH DATABASE beside").execute(&mut *connection).await?;
             copied?;

@@ -143,9 +143,7 @@ pub(super) fn transactions(changes: &Changes, refunded: &Sums) -> [Value; 2] {
 
 /// Of `transaction_accounts`.
 pub(super) fn participants(changes: &Changes) -> Value {
-    let row = |(transaction, account): &(AggregateId, AggregateId)| {
-        json!({ "transaction_id": transaction.as_str(), "account_id": account.as_str() })
-    };
+    let row = |(transaction, account): &(AggregateId, AggregateId)| json!({ "transaction_id": transaction.as_str(), "account_id": account.as_str() });
     changes.participants.iter().map(row).collect()
 }
 

@@ -79,7 +79,8 @@ async fn change(
 
 /// What the holds of the accounts that were opened, or whose holds changed, sum up to.
 async fn held(connection: &mut SqliteConnection, changes: &Changes, recount: bool) -> Result<Sums, Error> {
-    let counted = changes.accounts.iter().filter(|(_, change)| recount || change.holds_changed || change.opened.is_some());
+    let counted =
+        changes.accounts.iter().filter(|(_, change)| recount || change.holds_changed || change.opened.is_some());
     let mut sums: BTreeMap<String, Amount> = BTreeMap::new();
     let mut ids = Vec::new();
     for (id, change) in counted {
@@ -125,7 +126,8 @@ fn add(sums: &mut BTreeMap<String, Amount>, amounts: Vec<(String, String)>) -> R
         let added = Amount::parse(&amount).ok();
         let Some(sum) = sums.get_mut(&id) else { continue };
         let total = added.and_then(|added| sum.checked_add(added));
-        *sum = total.ok_or_else(|| Error::Refused(sqlx::Error::Decode(format!("the amounts of {id} do not add up").into())))?;
+        *sum = total
+            .ok_or_else(|| Error::Refused(sqlx::Error::Decode(format!("the amounts of {id} do not add up").into())))?;
     }
     Ok(sums.iter().map(|(id, sum)| (id.clone(), sum.to_string())).collect())
 }

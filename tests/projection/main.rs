@@ -1,0 +1,12 @@
+//! The read side on a real PostgreSQL and on SQLite: what it holds is what the events say, whatever happens.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
+
+mod database;
+mod events;
+mod expected;
+mod live;
+mod sagas;
+mod stage;
+mod store;
+#[path = "../support/mod.rs"]
+mod support;
