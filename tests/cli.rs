@@ -129,9 +129,17 @@ fn every_command_says_what_it_does_and_what_each_of_its_arguments_does() {
         paths.extend(subcommands(&help).into_iter().map(|name| format!("{path} {name}").trim_start().to_owned()));
         at += 1;
     }
-    for expected in
-        ["run", "demo", "topics ensure", "send", "account history", "schema", "snapshots verify", "verify", "config check"]
-    {
+    for expected in [
+        "run",
+        "demo",
+        "topics ensure",
+        "send",
+        "account history",
+        "schema",
+        "snapshots verify",
+        "verify",
+        "config check",
+    ] {
         assert!(paths.iter().any(|path| path == expected), "{expected} is listed: {paths:?}");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fold::{Books, Life, Place};
+use super::books::Books;
+use super::fold::{Life, Place};
 use super::values::{optional, time, value};
 use crate::domain::account::{Account, AccountEvent, BalanceChanged, Force, HoldPlaced, Metadata, ReleaseReason};
 use crate::domain::ids::{AggregateId, Timestamp};
@@ -86,7 +87,6 @@ impl Life for AccountLife {
 
     fn close(self, id: &AggregateId, partition: u32, books: &mut Books<'_>) {
         let Some(account) = self.state.opened() else { return };
-        books.money.hold(&account.currency, account.balance);
         let held = self.holds.values().filter(|hold| hold.ended_at.is_none()).map(|hold| hold.placed.amount);
         let held = held.into_iter().try_fold(Amount::zero(&account.currency), Amount::checked_add);
         let row = vec![
@@ -101,7 +101,7 @@ impl Life for AccountLife {
             optional(held),
             optional(account.min_balance),
             optional(account.max_balance),
-            optional(self.metadata),
+            optional(self.metadata.as_ref()),
             value(partition),
             time(self.created_at),
             time(self.state.last_at()),
@@ -110,6 +110,7 @@ impl Life for AccountLife {
         for (hold_id, hold) in &self.holds {
             books.write(Table::Holds, hold.row(id, hold_id, partition));
         }
+        self.abandon(books);
     }
 
     fn abandon(self, books: &mut Books<'_>) {

@@ -1,6 +1,7 @@
 //! `verify`: the log folded by the domain itself, and the read store beside it.
 
 mod accounts;
+mod books;
 mod checksums;
 mod cut;
 mod finding;
@@ -13,10 +14,11 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::books::{Books, Broken};
 use self::checksums::{Checksums, Closeup};
 use self::cut::Cut;
 use self::finding::{Difference, Verdict};
-use self::fold::{Books, Broken, Fold};
+use self::fold::Fold;
 use super::reach::in_time;
 use super::{Failure, Output, reach};
 use crate::config::Config;
@@ -93,7 +95,7 @@ impl Verification<'_> {
         let mut expect = |row| sums.expect(&row);
         let mut books = Books::new(&mut expect);
         self.fold(&cut, &mut books, "events folded").await?;
-        let broken = Broken::from(&books);
+        let broken = books.broken();
         let (totals, mut differences) = books.money.settle(self.args.drained);
         differences.append(&mut books.differences);
         if self.args.drained {

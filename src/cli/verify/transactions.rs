@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::fold::{Books, Life, Place};
+use super::books::Books;
+use super::fold::{Life, Place};
 use super::values::{optional, time, value};
 use crate::domain::account::{ChangeType, Text};
 use crate::domain::ids::{AggregateId, Timestamp};
 use crate::domain::money::{Amount, SentAmount};
 use crate::domain::transaction::{
-    Kind, LegPosted, Parties, Requested, Reserved, Status, Transaction, TransactionCommand, TransactionEvent,
+    Begun, Kind, LegPosted, Parties, Requested, Reserved, Status, Transaction, TransactionCommand, TransactionEvent,
 };
 use crate::domain::{Aggregate, Recorded, Rules, Unfit};
 use crate::projection::audit::Table;
@@ -54,7 +55,7 @@ impl Life for TransactionLife {
         self.state.apply(event)?;
         if is_first {
             self.facts.requested_at = event.at;
-            self.facts.request = at.data.to_owned();
+            self.facts.request = at.data().to_owned();
             self.facts.participants.extend(self.parties());
         }
         self.facts.take(event);
@@ -69,9 +70,7 @@ impl Life for TransactionLife {
 
     /// Refunds of a payment may come for ever.
     fn is_over(&self) -> bool {
-        let is_paid = |begun: &crate::domain::transaction::Begun| {
-            begun.kind() == Kind::Payment && begun.status == Status::Completed
-        };
+        let is_paid = |begun: &Begun| begun.kind() == Kind::Payment && begun.status == Status::Completed;
         self.has_ended() && !self.state.begun().is_some_and(is_paid)
     }
 
