@@ -15,6 +15,8 @@
 //!   comes out is committed with the offsets in one transaction. One partition is one failure domain: when
 //!   anything in it goes wrong, all of it is dropped and folded again from the log. [`domain::transaction`] and its
 //!   wire are there and not yet driven by a partition.
+//! - [`projection`] makes rows of the events, for whoever asks: an actor a partition writes them and the position
+//!   behind them into PostgreSQL or SQLite in one step.
 //! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
 //!   they end, and takes everything down in order.
 //! - [`http`] tells how the engine is; [`cli`] is what people type.

@@ -8,6 +8,7 @@ mod bench;
 mod checks;
 mod config;
 mod demo;
+mod engines;
 mod load;
 mod observer;
 mod output;

@@ -11,7 +11,7 @@ use crate::log::Spec;
 use crate::log::kafka::{self, Desired};
 use crate::metrics::{DiscardReason, Metrics};
 use crate::partition::{self, Keep, Pace};
-use crate::snapshots::{self, Shelves, Store};
+use crate::snapshots::{self, Store};
 
 /// What decisions depend on.
 pub fn rules(config: &Config) -> Rules {
@@ -50,7 +50,7 @@ pub fn keep(config: &Config) -> Keep {
 ///
 /// # Errors
 /// A directory that another engine has, or that cannot be used.
-pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<dyn Shelves>>, snapshots::Error> {
+pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<Store>>, snapshots::Error> {
     let Some(directory) = &config.data_dir else { return Ok(None) };
     let discarded = metrics.engine().snapshots_discarded.of(DiscardReason::Store).clone();
     let store = Store::open(directory, config.snapshots.cache_bytes, Box::new(move || discarded.increment(1)))?;

@@ -13,7 +13,10 @@
 //! saves them once that took effect, `checkpoint` knows how far that reaches, `mirroring` writes the same to the
 //! snapshots topic. So an aggregate may leave memory (`passivation`) and come back with its next command (`loading`).
 
+mod admission;
+mod agenda;
 mod aggregate_actor;
+mod answering;
 mod attendance;
 mod batch;
 mod checkpoint;
@@ -30,10 +33,12 @@ pub mod lifecycle;
 mod loading;
 mod mailbox;
 mod measures;
+mod milestones;
 mod mirroring;
 mod passivation;
 pub mod placement;
 pub mod poison;
+mod reading;
 mod rebuilding;
 mod recovery;
 mod refolding;
@@ -41,6 +46,7 @@ mod round;
 mod routes;
 mod stock;
 mod supervisor;
+mod taking;
 mod trust;
 
 use std::sync::Arc;
@@ -51,8 +57,9 @@ use crate::domain::ids::Timestamp;
 use crate::log::{Lane, PerLane, Spec};
 use crate::wire::snapshot::Conditions;
 
+pub use agenda::{Agenda, Appointment, Outlook};
 pub use checkpoint::{Generation, Pace, Standing};
-pub use clerk::{DEAD_LETTERS, REPLIES};
+pub use clerk::{ACCOUNT_INBOX, DEAD_LETTERS, REPLIES, TRANSACTION_INBOX};
 pub use held::Held;
 pub use inspect::{Inspect, Inspection};
 pub use mailbox::{Kill, Release};
@@ -75,6 +82,8 @@ pub struct Settings {
     pub batch_records: usize,
     /// Bytes to be written after which a batch takes no more records.
     pub batch_bytes: usize,
+    /// Transactions that may be open at once; then commands wait.
+    pub max_open: usize,
     /// Most bytes of a command's value.
     pub message_bytes: usize,
     /// Most bytes of an event: key, value and headers.
@@ -99,6 +108,7 @@ impl Settings {
             rules,
             batch_records: 2_000,
             batch_bytes: 8 << 20,
+            max_open: 10_000,
             message_bytes: 10 << 20,
             event_bytes: EVENT_TOPIC_BYTES - BATCH_OVERHEAD,
             carried_bytes: CARRYING_TOPIC_BYTES - BATCH_OVERHEAD,
@@ -113,6 +123,12 @@ impl Settings {
     /// What changes the fold of the same events.
     pub fn conditions(&self) -> Conditions {
         Conditions { partitions: self.partitions, window: self.rules.idempotency_window as u64 }
+    }
+
+    /// A value of the snapshots topic, unless it is too large for it: a partition that finds an older position there
+    /// only has more to fold.
+    fn fitting(&self, value: Vec<u8>) -> Option<Vec<u8>> {
+        Some(value).filter(|value| value.len() <= self.event_bytes)
     }
 
     /// Full name of the consumer group.

@@ -12,6 +12,8 @@ mod group_protocol;
 mod lost_offsets;
 mod other_clients;
 mod partition_count;
+mod sagas;
+mod sagas_bounds;
 mod seed_commands;
 mod shutdown;
 mod snapshots;
