@@ -7,6 +7,7 @@ mod damage;
 #[allow(dead_code, reason = "each test target uses the part it needs")]
 #[path = "../projection/events.rs"]
 mod events;
+mod histories;
 mod money;
 mod running;
 mod stage;
