@@ -118,7 +118,7 @@ fn many_events_of_an_account_are_one_row_and_an_entry_for_every_posting() {
     assert_eq!(row.limits, Some(Limits { min_balance: Some(amount("1.00")), max_balance: None }));
     assert_eq!(row.opened.as_ref().map(|opened| opened.at), Some(Timestamp(1000)));
     assert_eq!(changes.entries.keys().map(|(_, version)| version.0).collect::<Vec<_>>(), [2, 4]);
-    assert_eq!(changes.currencies[&*"USD"], 2);
+    assert_eq!(changes.currencies["USD"], 2);
     assert_eq!(changes.rows(), 4);
 }
 
