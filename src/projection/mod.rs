@@ -33,6 +33,7 @@
 //! its claim of the partition to the first error; the next one goes on where the rows stand. Where the group stands is
 //! asked once, when the partition is assigned (`resume.rs`): that is how operators have rows written again.
 
+pub mod audit;
 mod gathering;
 mod gauges;
 mod postgres;
