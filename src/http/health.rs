@@ -218,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn readiness_rests_on_the_read_side_only_where_there_is_nothing_else() {
+        let health = joined();
+        health.projections(Some("no answer of the database".into()));
+        health.projection(0, Some((PartitionState::Halted, None)));
+        let readiness = health.readiness();
+        assert!(readiness.ready, "money moves without it");
+        assert_eq!(readiness.projections[0].state, "halted");
+        assert_eq!(readiness.projections_obstacle.as_deref(), Some("no answer of the database"));
+
+        let alone = Health::new();
+        alone.projections(Some("no answer of the database".into()));
+        assert!(!alone.readiness().ready);
+        alone.projections(None);
+        assert!(alone.readiness().ready);
+    }
+
+    #[test]
     fn waiting_and_draining_are_not_ready() {
         let health = joined();
         health.waiting_for(Some("topic billing-engine.account.commands".into()));

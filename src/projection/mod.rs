@@ -8,18 +8,30 @@
 //! | Table | A row is |
 //! |---|---|
 //! | `projection_identity` | the log these rows come from; there is one |
-//! | `projection_positions` | how far one partition of one event topic is written: `position` is the next offset, `as_of` the time of the last event applied |
+//! | `projection_positions` | how far a partition of an event topic is written; `as_of` is of the last event applied |
 //! | `currencies` | the decimals of a currency that accounts are kept in |
-//! | `accounts` | an account as it stands; `held` is the sum of its holds that are `PLACED`, those too whose time is past |
+//! | `accounts` | an account as it stands; `held` sums up its holds that are `PLACED`, those too whose time is past |
 //! | `entries` | a posting, with the balance before and after it |
-//! | `holds` | money set aside: `PLACED`, then `CAPTURED` (a release reason tells that there was a rest) or `RELEASED` |
+//! | `holds` | money set aside: `PLACED`, then `CAPTURED` (with a release reason if there was a rest) or `RELEASED` |
 //! | `transactions` | a transaction as its events tell it; `legs` is an object of the posted legs by their number |
 //! | `transaction_accounts` | that a transaction names an account, or has posted to it |
 //! | `refunds` | what one refund takes of a payment: `RESERVED`, then `SETTLED` or `RELEASED` |
 //!
-//! A leg in `legs` is `{accountId, changeType, amount, balanceBefore, balanceAfter, postedAt}`, amounts as strings with all their
-//! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
-//! event does.
+//! A leg in `legs` is `{accountId, changeType, amount, balanceBefore, balanceAfter, postedAt}`, amounts as strings with
+//! all their decimals. `request` and `metadata` are the text of the event. No status says that legs are being undone,
+//! because no event does.
+//!
+//! # The way of an event
+//!
+//! ```text
+//! log::Subscription ─► Gathering: decode, Changes (rows.rs, pure), folded to one a key
+//!                        └ full, or old enough ─► Writer ─► ReadStore::write: positions (the fence), rows, commit
+//!                                                   └ written ─► the group is told where it stands
+//! ```
+//!
+//! [`Projections`] keeps one projector, an actor, at work for every partition that is this node's. A projector lives from
+//! its claim of the partition to the first error; the next one goes on where the rows stand. Where the group stands is
+//! asked once, when the partition is assigned (`resume.rs`): that is how operators have rows written again.
 
 pub mod audit;
 mod gathering;

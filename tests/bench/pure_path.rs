@@ -88,7 +88,6 @@ fn start(log: Arc<Memory>) -> Start {
     let name = |topic: &str| format!("bench.{topic}");
     let scope = Scope {
         aggregate: "account",
-        has_transactions: false,
         group: name("accounts"),
         commands: name("commands"),
         inbox: name("inbox"),

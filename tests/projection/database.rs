@@ -25,8 +25,10 @@ enum Kind {
 }
 use Kind::{Amount, Flag, Number, Object, Text, Time};
 
-/// Tables, how many columns their keys have, and all columns, keys first.
-const TABLES: &[(&str, usize, &[(&str, Kind)])] = &[
+/// A table, how many columns its key has, and all columns, the key's first.
+type Table = (&'static str, usize, &'static [(&'static str, Kind)]);
+
+const TABLES: &[Table] = &[
     ("currencies", 1, &[("code", Text), ("decimals", Number)]),
     (
         "accounts",

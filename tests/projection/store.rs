@@ -167,14 +167,30 @@ fn two_projectors_of_one_partition_never_both_write() {
     });
 }
 
-/// Damage that the events of any offset mend, and how many rows of the story it is done to.
-const DAMAGE: [&str; 6] = [
-    "DELETE FROM entries WHERE version = (SELECT max(version) FROM entries)",
-    "UPDATE entries SET reason = 'forged', balance_after = '9'",
-    "UPDATE accounts SET balance = '77.77', held = '1', version = 1",
-    "UPDATE holds SET status = 'PLACED', captured_amount = '5', amount = '3.33'",
-    "UPDATE transactions SET status = 'FAILED', legs = '{}', amount = NULL, refunded_amount = '1.00'",
-    "DELETE FROM transaction_accounts",
+/// The first events open all seven accounts.
+const BEHIND_THE_OPENINGS: [i64; 2] = [7, 0];
+
+/// Damage, and from where on the events have to be written again that mend it.
+const DAMAGE: [(&str, [i64; 2]); 8] = [
+    ("DELETE FROM entries WHERE version = (SELECT max(version) FROM entries)", BEHIND_THE_OPENINGS),
+    (
+        "UPDATE entries SET change_type = 'x', amount = '1', balance_before = '2', balance_after = '3', currency = 'x', \
+         reason = 'x', reference = 'x', transaction_id = 'x', leg = 9, metadata = 'x', at = created.at, \
+         correlation_id = 'x', causation_id = 'x' FROM (SELECT min(created_at) AS at FROM accounts) AS created",
+        BEHIND_THE_OPENINGS,
+    ),
+    ("UPDATE accounts SET held = '1' WHERE version > 1", BEHIND_THE_OPENINGS),
+    (
+        "UPDATE transactions SET refunded_amount = '1.00' WHERE transaction_id IN (SELECT transaction_id FROM refunds)",
+        [0, 0],
+    ),
+    (
+        "UPDATE accounts SET balance = '77.77', owner_id = 'x', status = 'CLOSED', min_balance = '3', version = 1",
+        [0, 0],
+    ),
+    ("UPDATE holds SET status = 'PLACED', captured_amount = '5', amount = '3.33'", [0, 0]),
+    ("UPDATE transactions SET status = 'FAILED', legs = '{}', amount = NULL, request = '', error_code = 'x'", [0, 0]),
+    ("DELETE FROM transaction_accounts", [0, 0]),
 ];
 
 #[test]
@@ -185,10 +201,10 @@ fn rows_that_were_damaged_by_hand_are_right_once_their_events_were_written_again
         let mut random = StdRng::seed_from_u64(42);
         let mut claim = store.claim(PARTITION, [0, 0]).await.unwrap();
         project(&*store, &story, &mut claim, [0, 0], &mut random, false).await.unwrap();
-        for damage in DAMAGE {
+        for (damage, from) in DAMAGE {
             assert!(database.by_hand(damage).await > 0, "{damage}: nothing was there to be damaged");
             assert_ne!(database.tables().await, wanted, "{damage}");
-            project(&*store, &story, &mut claim, [0, 0], &mut random, true).await.unwrap();
+            project(&*store, &story, &mut claim, from, &mut random, true).await.unwrap();
             assert_same(&database.tables().await, &wanted, damage);
         }
     });
