@@ -9,6 +9,7 @@ mod checks;
 mod config;
 mod demo;
 mod engines;
+mod events;
 mod load;
 mod observer;
 mod output;
@@ -22,6 +23,7 @@ mod send;
 mod setup;
 mod snapshots;
 mod topics;
+mod transaction;
 mod verify;
 
 use std::ffi::OsString;
@@ -87,6 +89,9 @@ enum Command {
     /// Look at one account, folded from the log
     #[command(subcommand)]
     Account(account::Command),
+    /// Look at transactions, folded from the log
+    #[command(subcommand)]
+    Transaction(transaction::Command),
     /// Look at the snapshots of an engine that is stopped, compare them with the log, or remove them
     #[command(subcommand)]
     Snapshots(snapshots::Command),
@@ -138,6 +143,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Bench(args) => bench::bench(&args, &config, cli.config.as_deref(), output),
         Command::Account(command) => account::account(&command, &config, output),
         Command::Projection(command) => projection::projection(&command, &config, output),
+        Command::Transaction(command) => transaction::transaction(&command, &config, output),
         Command::Snapshots(command) => snapshots::snapshots(&command, &config, output),
         Command::Verify(args) => verify::verify(&args, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),

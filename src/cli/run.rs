@@ -99,6 +99,7 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
         metrics: metrics.clone(),
         health: health.clone(),
         tokens: Tokens::new(&config.http.tokens),
+        api: setup::api(config)?,
         killer: config.chaos.enabled.then(|| switchboard.killer()),
     };
     let served = match args.roles.contains(&Role::Http) {

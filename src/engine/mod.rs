@@ -212,7 +212,6 @@ impl<A: Mail> Engine<A> {
             group: self.settings.group_name().to_owned(),
             commands: self.settings.topic_name(Lane::Commands).to_owned(),
             inbox: self.settings.topic_name(Lane::Inbox).to_owned(),
-            has_transactions: self.settings.spec == TRANSACTIONS,
         };
         let metrics = Arc::new(self.metrics.partition(&scope, partition));
         self.begin(partition, Suspicion::default(), metrics, lives::FIRST_BACKOFF);

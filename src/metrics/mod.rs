@@ -24,6 +24,9 @@ pub use projection::{ProjectionMetrics, ProjectionScope};
 /// How often [`Metrics::upkeep`] is due: a second of full load is a few megabytes of samples.
 pub const UPKEEP: Duration = Duration::from_secs(1);
 
+/// The type of aggregate that is open or has ended.
+const TRANSACTION: &str = "transaction";
+
 /// All metrics of one engine; several can live in one process.
 pub struct Metrics {
     recorder: PrometheusRecorder,
@@ -105,7 +108,8 @@ impl Metrics {
             aggregate: self.aggregate(aggregate),
             actors: families::ACTORS.with(&recorder, [aggregate, &number]),
             snapshot_age: families::SNAPSHOT_AGE.with(&recorder, [aggregate, &number]),
-            transactions_open: scope.has_transactions.then(|| families::TRANSACTIONS_OPEN.with(&recorder, [&number])),
+            transactions_open: (aggregate == TRANSACTION)
+                .then(|| families::TRANSACTIONS_OPEN.with(&recorder, [&number])),
             commands_lag: lag(&scope.commands),
             inbox_lag: lag(&scope.inbox),
             state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [aggregate, &number, state])),
@@ -191,8 +195,6 @@ pub struct Scope {
     pub commands: String,
     /// Full name of the inbox topic.
     pub inbox: String,
-    /// Whether its aggregates are transactions.
-    pub has_transactions: bool,
 }
 
 /// What is measured of one owned partition. When this is dropped, its series are gone.
@@ -243,7 +245,6 @@ mod tests {
             group: "billing-engine-accounts".into(),
             commands: "billing-engine.account.commands".into(),
             inbox: "billing-engine.account.inbox".into(),
-            has_transactions: false,
         }
     }
 
@@ -333,8 +334,8 @@ mod tests {
     #[test]
     fn every_metric_stands_under_one_header_and_totals_are_counters() {
         let metrics = Metrics::new();
-        let _partitions = [0, 1]
-            .map(|partition| metrics.partition(&Scope { has_transactions: partition == 1, ..scope() }, partition));
+        let of = |aggregate| metrics.partition(&Scope { aggregate, ..scope() }, 0);
+        let _partitions = [of("account"), of(TRANSACTION)];
         let text = metrics.render();
         let headers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         assert_eq!(headers.len(), 24, "{headers:?}");

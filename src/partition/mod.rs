@@ -1,17 +1,21 @@
 //! One partition, from assignment to revocation.
 //!
-//! A [`Supervisor`] owns everything of its partition: it takes records from the `stock`, lays them out on
-//! the `desk`, lets one `aggregate_actor` an account decide, and commits what comes out together with the
-//! offsets. While one commit is under way the next batch is decided ahead, one ahead and no more. A batch is
-//! cut by what waits, never by a timer.
+//! A [`Supervisor`] owns everything of its partition: it takes records from the `stock`, reads them (`reading`), lays
+//! them out on the `desk`, lets one `aggregate_actor` an account or a transaction answer (`answering`), and commits what
+//! comes out together with the offsets: events, replies, and messages to other aggregates, all written by the `clerk`.
+//! While one commit is under way the next batch is decided ahead, one ahead and no more. A batch is cut by what waits,
+//! never by a timer.
 //!
 //! A partition is one failure domain. When anything in it goes wrong it [ends](lifecycle::End), all of it is
 //! dropped, and `recovery` builds it again: `rebuilding` takes the snapshots that can be trusted (`trust`) and the
-//! events behind them, or every event there is.
+//! events behind them, or every event there is. Recovery says nothing to anybody: whatever was to be said lies on the log.
 //!
 //! What its aggregates are is kept beside the log: `keeping` lets slices of them be serialised at the end of a batch and
 //! saves them once that took effect, `checkpoint` knows how far that reaches, `mirroring` writes the same to the
 //! snapshots topic. So an aggregate may leave memory (`passivation`) and come back with its next command (`loading`).
+//!
+//! What the partition comes back to by itself stands in the `agenda`: whose time has come is asked in the next round
+//! (`taking`), and while too many transactions are open no more are admitted (`admission`).
 
 mod admission;
 mod agenda;

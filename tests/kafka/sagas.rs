@@ -23,7 +23,9 @@ const STEP_LIMIT: Duration = Duration::from_secs(180);
 #[test]
 fn twenty_thousand_transactions_end_once_through_ten_kills_and_money_is_conserved_to_the_cent() {
     let kafka = Kafka::shared();
+    // Little stays in memory, and much is saved.
     let setup = Setup::new(kafka, "sagas").with_topics();
+    let setup = setup.with("BILLING__ACTORS__MAX_RESIDENT", "400").with("BILLING__SNAPSHOTS__INTERVAL", "2s");
     let (accounts, sagas) = (Offsets::new(kafka, setup.prefix()), Offsets::of_sagas(kafka, setup.prefix()));
     let upstream = Upstream::new(kafka, &setup.topic("transaction.commands"), Partitioner::Murmur2);
     open_accounts(kafka, &setup);
@@ -54,6 +56,9 @@ fn twenty_thousand_transactions_end_once_through_ten_kills_and_money_is_conserve
     come_to_rest(&[&accounts, &sagas]);
     wait::until_true("the last hold to be past", STEP_LIMIT, || Sagas::of(kafka, setup.prefix()).is_over());
     engine.stop();
+    let verified = setup.call(&["snapshots", "verify", "--json"], "").expect_success();
+    let verified: Value = serde_json::from_str(&verified).expect("an object");
+    assert!(verified["checked"].as_u64() > Some(TRANSACTIONS as u64 / 2), "few snapshots were compared: {verified}");
 
     let audit = Sagas::of(kafka, setup.prefix());
     audit.assert_clean();

@@ -57,6 +57,9 @@ fn captures_go_through_while_many_more_are_authorized_than_may_be_open() {
     wait_for(kafka, &setup, "COMPLETED", 60);
     write(kafka, &setup, "transaction", &(0..60).map(capture).collect::<Vec<_>>());
     wait_for(kafka, &setup, "COMPLETED", 120);
+    let counted = "billing_transactions_total{type=\"payment\",outcome=\"completed\"} 60";
+    let exposed = engines.metrics.render();
+    assert!(exposed.lines().any(|line| line == counted), "{counted}\nis not in\n{exposed}");
     engines.stop();
 }
 
@@ -86,7 +89,7 @@ fn a_credit_is_answered_within_a_second_while_the_inbox_is_full() {
 
     // All of them are for one account, whose partition has nothing else to do.
     let offsets = Offsets::new(kafka, setup.prefix());
-    assert!(offsets.lag() >= i64::try_from(TRANSFERS).unwrap(), "the inbox is full");
+    assert!(offsets.lag() >= i64::try_from(TRANSFERS).expect("a count"), "the inbox is full");
     let upstream = Upstream::new(kafka, &setup.topic("account.commands"), Partitioner::Murmur2);
     let replies = tail(kafka, &setup.topic("replies"));
     let engine = accounts.start();
@@ -109,19 +112,19 @@ fn a_credit_is_answered_within_a_second_while_the_inbox_is_full() {
 fn tail(kafka: &Kafka, topic: &str) -> BaseConsumer {
     let mut config = kafka.client();
     config.set("group.id", "tail").set("isolation.level", "read_committed");
-    let consumer: BaseConsumer = config.create().unwrap();
+    let consumer: BaseConsumer = config.create().expect("the client takes these settings");
     let mut partitions = TopicPartitionList::new();
     for partition in 0..reading::partitions(kafka, topic) {
-        let end = consumer.fetch_watermarks(topic, partition, LIMIT).unwrap().1;
-        partitions.add_partition_offset(topic, partition, Offset::Offset(end)).unwrap();
+        let end = consumer.fetch_watermarks(topic, partition, LIMIT).expect("the broker answers").1;
+        partitions.add_partition_offset(topic, partition, Offset::Offset(end)).expect("an offset to begin at");
     }
-    consumer.assign(&partitions).unwrap();
+    consumer.assign(&partitions).expect("partitions to read");
     consumer
 }
 
 fn wait_for_answer(replies: &BaseConsumer, command_id: &str) {
     wait::until_true(&format!("the answer to {command_id}"), LIMIT, || {
-        let reply = replies.poll(Duration::from_millis(100)).map(|reply| reply.unwrap());
+        let reply = replies.poll(Duration::from_millis(100)).map(|reply| reply.expect("the broker answers"));
         let reply = reply.and_then(|reply| serde_json::from_slice::<Value>(reply.payload()?).ok());
         reply.is_some_and(|reply| reply["commandId"] == command_id)
     });
@@ -152,6 +155,7 @@ fn wait_for(kafka: &Kafka, setup: &Setup, outcome: &str, count: usize) {
 struct Engines {
     accounts: mpsc::Sender<Request<Account>>,
     sagas: mpsc::Sender<Request<Transaction>>,
+    metrics: Arc<Metrics>,
     thread: JoinHandle<()>,
 }
 
@@ -160,25 +164,27 @@ impl Engines {
         let (accounts, of_accounts) = mpsc::channel(1);
         let (sagas, of_sagas) = mpsc::channel(1);
         let (brokers, prefix) = (kafka.address().to_owned(), prefix.to_owned());
+        let metrics = Metrics::new();
+        let counted = metrics.clone();
         let thread = thread::spawn(move || {
             actix::System::new().block_on(async {
-                let accounts = engine::<Account>(&brokers, &prefix, ACCOUNTS, max_open).run(of_accounts);
-                let sagas = engine::<Transaction>(&brokers, &prefix, TRANSACTIONS, max_open).run(of_sagas);
+                let accounts = engine::<Account>(&brokers, &prefix, ACCOUNTS, max_open, &counted).run(of_accounts);
+                let sagas = engine::<Transaction>(&brokers, &prefix, TRANSACTIONS, max_open, &counted).run(of_sagas);
                 let (accounts, sagas) = tokio::join!(accounts, sagas);
-                accounts.and(sagas).unwrap();
+                accounts.and(sagas).expect("both end in order");
             });
         });
-        Engines { accounts, sagas, thread }
+        Engines { accounts, sagas, metrics, thread }
     }
 
     fn stop(self) {
-        self.accounts.blocking_send(Request::Shutdown).unwrap();
-        self.sagas.blocking_send(Request::Shutdown).unwrap();
-        self.thread.join().unwrap();
+        self.accounts.blocking_send(Request::Shutdown).expect("the engine listens");
+        self.sagas.blocking_send(Request::Shutdown).expect("the engine listens");
+        self.thread.join().expect("both end in order");
     }
 }
 
-fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize) -> Engine<A> {
+fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize, metrics: &Arc<Metrics>) -> Engine<A> {
     let log = KafkaLog::new(
         KafkaSettings {
             brokers: brokers.to_owned(),
@@ -200,5 +206,12 @@ fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize) -> 
     let clock = Arc::new(|| Timestamp(jiff::Timestamp::now().as_millisecond()));
     let mut settings = Settings::new(prefix, spec, 3, rules, clock);
     settings.max_open = max_open;
-    Engine::new(log.unwrap(), settings, BTreeMap::new(), Metrics::new(), Health::new(), Threads::start(0))
+    Engine::new(
+        log.expect("the client takes these settings"),
+        settings,
+        BTreeMap::new(),
+        metrics.clone(),
+        Health::new(),
+        Threads::start(0),
+    )
 }

@@ -113,7 +113,7 @@ fn silence_poison() {
         let speak = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             let text = info.payload_as_str().unwrap_or_default();
-            if !text.contains(POISON) {
+            if !text.starts_with(POISON) {
                 speak(info);
             }
         }));
