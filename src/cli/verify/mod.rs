@@ -29,9 +29,9 @@ use crate::projection::{self, Origin};
 /// `verify`
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Engines may run meanwhile: the read store first has to come as far as the log is now (for --timeout at
-most), then its rows are taken as they stand at one moment, and the log is folded to exactly there.
-Exit code 1 when there is a difference. Nothing is changed.")]
+Engines may run meanwhile: the read store first has to come as far as the log is now, for which
+--timeout is the limit; then its rows are taken as they stand at one moment, and the log is folded to
+exactly there. Exit code 1 when there is a difference. Nothing is changed.")]
 pub struct Args {
     /// Demand that no money is in flight, and no transaction under way but those that wait for upstream
     #[arg(long)]
