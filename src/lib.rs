@@ -14,9 +14,11 @@
 //! - [`partition`] is where they meet. A supervisor takes what waits, one actor an account or a transaction decides,
 //!   and what comes out is committed with the offsets in one transaction. One partition is one failure domain: when
 //!   anything in it goes wrong, all of it is dropped and folded again from the log.
+//! - [`projection`] makes rows of the events, for whoever asks: an actor a partition writes them and the position
+//!   behind them into PostgreSQL or SQLite in one step. [`queries`] reads them back.
 //! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
 //!   they end, and takes everything down in order. One runs accounts, one transactions.
-//! - [`http`] tells how the engine is; [`cli`] is what people type.
+//! - [`http`] tells how the engine is, and answers what is asked; [`cli`] is what people type.
 //! - [`config`], [`metrics`] and [`telemetry`] serve them all.
 //!
 //! ```text
@@ -43,6 +45,7 @@ pub mod snapshots;
 pub mod partition;
 
 pub mod projection;
+pub mod queries;
 
 pub mod engine;
 

@@ -139,9 +139,17 @@ fn every_command_says_what_it_does_and_what_each_of_its_arguments_does() {
         paths.extend(subcommands(&help).into_iter().map(|name| format!("{path} {name}").trim_start().to_owned()));
         at += 1;
     }
-    for expected in
-        ["run", "demo", "topics ensure", "send", "account history", "schema", "snapshots verify", "config check"]
-    {
+    for expected in [
+        "run",
+        "demo",
+        "topics ensure",
+        "send",
+        "account history",
+        "schema",
+        "snapshots verify",
+        "verify",
+        "config check",
+    ] {
         assert!(paths.iter().any(|path| path == expected), "{expected} is listed: {paths:?}");
     }
 }
@@ -176,6 +184,7 @@ fn the_help_of_a_command_holds_what_its_user_must_know() {
         ),
         ("snapshots list", "how far they reach|--json"),
         ("snapshots verify", "byte for byte|must be stopped|Exit code 1|--dir <DIR>|--timeout <SECONDS>"),
+        ("verify", "--drained|in flight|Engines may run|Exit code 1|--dir <DIR>|--timeout <SECONDS>"),
         ("snapshots drop", "Remove all|Nothing is lost|--json"),
         ("schema", "command: What upstream writes|event: |reply: |JSON Schema"),
         ("config check", "every fault|secrets stay hidden"),

@@ -68,6 +68,7 @@ const LAYERS: &[Layer] = &[
         &["domain", "wire", "log", "config", "metrics"],
         &["axum", "rdkafka", "redb", "sled", "anyhow"],
     ),
+    layer("queries", &["domain", "wire"], &["actix", "axum", "rdkafka", "redb", "sled", "tokio", "anyhow"]),
     layer("config", &[], &["actix", "axum", "rdkafka", "anyhow"]),
     layer("metrics", &[], &["actix", "axum", "rdkafka", "anyhow"]),
     layer("telemetry", &["config"], &["actix", "axum", "rdkafka", "anyhow"]),

@@ -13,7 +13,7 @@ use crate::domain::account::Account;
 use crate::domain::ids::AggregateId;
 use crate::domain::transaction::Transaction;
 use crate::engine::{self, ACCOUNTS, Engine, Request, TRANSACTIONS, Threads};
-use crate::http::{Health, Killer, Membership};
+use crate::http::{Health, Killer};
 use crate::log::kafka::KafkaLog;
 use crate::log::{Offset, PerLane, Spec};
 use crate::metrics::Metrics;
@@ -81,9 +81,6 @@ pub struct Lines {
 /// Requests that may wait for an engine.
 const REQUESTS: usize = 16;
 
-/// Stands for the groups of a process that runs no engine.
-const NO_GROUP: &str = "none";
-
 /// Both ends of everything that engines can be asked for.
 pub fn switchboard() -> (Switchboard, Lines) {
     let ((accounts, accounts_line), (sagas, sagas_line)) = (mpsc::channel(REQUESTS), mpsc::channel(REQUESTS));
@@ -140,13 +137,7 @@ pub async fn run(
         true => Some(begin(&ground, TRANSACTIONS, accepted.sagas, lines.sagas)?),
         false => None,
     };
-    let health = ground.health.clone();
     drop(ground);
-    let without_group = accounts.is_none() && sagas.is_none();
-    if without_group {
-        // A process of the read side alone is ready when it runs.
-        health.membership(NO_GROUP, Membership::Joined);
-    }
     let first = tokio::select! {
         ended = ending(&mut accounts) => outcome(ended),
         ended = ending(&mut sagas) => outcome(ended),
@@ -155,9 +146,6 @@ pub async fn run(
             Ok(())
         }
     };
-    if without_group {
-        health.membership(NO_GROUP, Membership::Draining);
-    }
     switchboard.shut_down().await;
     let rest = async {
         let accounts = if let Some(engine) = accounts.take() { outcome(engine.await) } else { Ok(()) };

@@ -24,6 +24,7 @@ mod setup;
 mod snapshots;
 mod topics;
 mod transaction;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ enum Command {
     /// Look at the read store, or write it anew from the log
     #[command(subcommand)]
     Projection(projection::Command),
+    /// Fold the log and compare: every row of the read store, and the money of each currency
+    Verify(verify::Args),
     /// Measure throughput and latency on Kafka, beside a bare loop that only copies
     Bench(bench::Args),
     /// Print the JSON Schema of what is on the topics
@@ -142,6 +145,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Projection(command) => projection::projection(&command, &config, output),
         Command::Transaction(command) => transaction::transaction(&command, &config, output),
         Command::Snapshots(command) => snapshots::snapshots(&command, &config, output),
+        Command::Verify(args) => verify::verify(&args, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -99,6 +99,7 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
         metrics: metrics.clone(),
         health: health.clone(),
         tokens: Tokens::new(&config.http.tokens),
+        api: setup::api(config)?,
         killer: config.chaos.enabled.then(|| switchboard.killer()),
     };
     let served = match args.roles.contains(&Role::Http) {
@@ -108,15 +109,14 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
+                let shelves = store.clone().map(|store| store as Arc<dyn Shelves>);
                 let projections = match args.roles.contains(&Role::Projections) {
                     true => read_side::start(config, &metrics, &health)?,
                     false => None,
                 };
-                let shelves = store.clone().map(|store| store as Arc<dyn Shelves>);
                 let ground = Ground { config, metrics, health, shelves, threads: threads() };
-                let requests = (switchboard, lines);
-                let ended =
-                    engines::run(&args.roles, ground, accepted, requests, async || signals.next().await).await;
+                let lines = (switchboard, lines);
+                let ended = engines::run(&args.roles, ground, accepted, lines, async || signals.next().await).await;
                 read_side::stop(projections).await;
                 ended
             }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Failure;
 use crate::config::{Config, GroupProtocol};
 use crate::domain::Rules;
 use crate::domain::ids::Timestamp;
 use crate::domain::money::Currency;
 use crate::engine::TRANSACTIONS;
+use crate::http::{Api, Feed};
 use crate::log::Spec;
-use crate::log::kafka::{self, Desired};
+use crate::log::kafka::{self, Desired, KafkaClient};
 use crate::metrics::{DiscardReason, Metrics};
 use crate::partition::{self, Keep, Pace};
+use crate::queries::Queries;
 use crate::snapshots::{self, Store};
 
 /// What decisions depend on.
@@ -59,6 +62,19 @@ pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<Store>>,
     let discarded = metrics.engine().snapshots_discarded.of(DiscardReason::Store).clone();
     let store = Store::open(directory, config.snapshots.cache_bytes, Box::new(move || discarded.increment(1)))?;
     Ok(Some(Arc::new(store)))
+}
+
+/// What `/api` is answered from.
+///
+/// # Errors
+/// A read store whose address is none.
+pub fn api(config: &Config) -> Result<Api, Failure> {
+    let kafka = kafka_settings(config);
+    let feed = Feed::new(config.topics.partitions.get(), move || Ok(Arc::new(KafkaClient::new(kafka.clone())?)));
+    let prefix = config.topics.prefix.as_str().into();
+    let queries = config.read_store.url.as_ref().map(|url| Queries::open(url.expose())).transpose();
+    let queries = queries.map_err(|error| Failure::refused(error.to_string()))?;
+    Ok(Api { queries, wait: config.read_store.wait, prefix, feed })
 }
 
 /// How Kafka is reached.

@@ -177,6 +177,8 @@ pub struct ReadStore {
     pub batch_events: NonZeroUsize,
     /// How long the first event of a batch waits for others.
     pub batch_age: Duration,
+    /// How long a query waits for a version it asks for.
+    pub wait: Duration,
 }
 
 /// Section `[transactions]`.
@@ -358,6 +360,7 @@ impl ReadStore {
             url: from.value("read_store.url", parse::read_store).map(Secret::new),
             batch_events: from.value("read_store.batch_events", count),
             batch_age: from.value("read_store.batch_age", |text| parse::duration(text, age.clone())),
+            wait: from.value("read_store.wait", |text| parse::duration(text, age.clone())),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::Problem;
+use super::{Code, Problem};
 use crate::config::Secret;
 
 /// The tokens that open what is protected; where there are none, everything is open.
@@ -31,9 +31,12 @@ impl Tokens {
     }
 }
 
-/// Lets a request pass that bears a token.
+/// Under what everything is protected, what is not there too: without a token nobody learns what is.
+const PROTECTED: [&str; 2] = ["/api", "/chaos"];
+
+/// Lets a request pass that bears a token, or needs none.
 pub(super) async fn guard(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
-    if tokens.digests.is_empty() {
+    if tokens.digests.is_empty() || !is_protected(request.uri().path()) {
         return next.run(request).await;
     }
     match bearer(request.headers()) {
@@ -46,6 +49,11 @@ pub(super) async fn guard(State(tokens): State<Tokens>, request: Request, next: 
     }
 }
 
+fn is_protected(path: &str) -> bool {
+    let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    PROTECTED.into_iter().any(below)
+}
+
 /// The token in `Authorization: Bearer …`.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -53,6 +61,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn unauthorized(challenge: &'static str, detail: &str) -> Response {
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, detail.to_owned());
+    let problem = Problem::new(Code::Unauthorized, detail);
     ([(header::WWW_AUTHENTICATE, challenge)], problem).into_response()
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::Problem;
+use super::{Code, Problem};
 
 /// How long an actor with commands to die with is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,7 +19,7 @@ pub type Killer = Arc<dyn Fn() -> BoxFuture<'static, Option<String>> + Send + Sy
 
 /// `POST /chaos/kill`
 pub(super) async fn kill(State(killer): State<Killer>) -> Result<Json<Value>, Problem> {
-    let nobody = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
+    let nobody = |why: String| Problem::new(Code::NobodyKilled, why);
     match tokio::time::timeout(PATIENCE, killer()).await {
         Ok(Some(killed)) => Ok(Json(json!({ "killed": killed }))),
         Ok(None) => Err(nobody("nobody was killed: no partition runs here".to_owned())),

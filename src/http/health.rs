@@ -22,6 +22,8 @@ struct Facts {
     partitions: BTreeMap<(&'static str, u32), PartitionStatus>,
     projections: BTreeMap<u32, PartitionStatus>,
     projections_obstacle: Option<String>,
+    /// Whether the read side has begun to work. For a process that does nothing else that is all there is to join.
+    projects: bool,
 }
 
 /// Where this engine stands in its groups.
@@ -123,10 +125,10 @@ impl Health {
             state: status.state.text(),
             reason: status.reason.clone(),
         };
-        let membership = facts.membership();
         let partitions =
             facts.partitions.iter().map(|(&(aggregate, partition), status)| told(aggregate, partition, status));
         let projections = facts.projections.iter().map(|(&partition, status)| told("projection", partition, status));
+        let membership = facts.membership();
         Readiness {
             ready: membership == Membership::Joined && facts.waiting_for.is_none() && running,
             membership,
@@ -142,11 +144,28 @@ impl Health {
     }
 }
 
+impl Watcher for Health {
+    fn projections(&self, obstacle: Option<String>) {
+        let mut facts = self.facts();
+        facts.projects |= obstacle.is_none();
+        facts.projections_obstacle = obstacle;
+    }
+
+    fn projection(&self, partition: u32, state: Option<(PartitionState, Option<String>)>) {
+        let mut facts = self.facts();
+        match state {
+            Some((state, reason)) => facts.projections.insert(partition, PartitionStatus { state, reason }),
+            None => facts.projections.remove(&partition),
+        };
+    }
+}
+
 impl Facts {
     /// Of all groups: it has joined when it is a member of each.
     fn membership(&self) -> Membership {
         let all = self.memberships.values();
-        all.copied().max_by_key(|membership| membership.missing()).unwrap_or_default()
+        let alone = if self.projects { Membership::Joined } else { Membership::Joining };
+        all.copied().max_by_key(|membership| membership.missing()).unwrap_or(alone)
     }
 }
 
@@ -158,20 +177,6 @@ impl Membership {
             Membership::Joining => 1,
             Membership::Draining => 2,
         }
-    }
-}
-
-impl Watcher for Health {
-    fn projections(&self, obstacle: Option<String>) {
-        self.facts().projections_obstacle = obstacle;
-    }
-
-    fn projection(&self, partition: u32, state: Option<(PartitionState, Option<String>)>) {
-        let mut facts = self.facts();
-        match state {
-            Some((state, reason)) => facts.projections.insert(partition, PartitionStatus { state, reason }),
-            None => facts.projections.remove(&partition),
-        };
     }
 }
 

@@ -1,8 +1,11 @@
-//! The one listener: what the engine measures, how it is, and faults on request.
+//! The one listener: what the engine measures, how it is, what may be asked of it, and faults on request.
 
+mod api;
 mod auth;
 mod chaos;
+mod events;
 mod health;
+mod openapi;
 mod problem;
 
 use std::io;
@@ -17,10 +20,13 @@ use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+pub use api::Api;
 pub use auth::Tokens;
 pub use chaos::Killer;
+pub use events::Feed;
 pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readiness};
-pub use problem::Problem;
+pub use openapi::DOCUMENT as OPENAPI;
+pub use problem::{Code, Problem};
 
 use crate::metrics::Metrics;
 
@@ -33,13 +39,15 @@ pub struct Routes {
     pub metrics: Arc<Metrics>,
     /// Told to everybody.
     pub health: Health,
-    /// Who may use `/chaos`.
+    /// Who may use `/api` and `/chaos`.
     pub tokens: Tokens,
+    /// Behind `/api`.
+    pub api: Api,
     /// Behind `POST /chaos/kill`, which does not exist without it.
     pub killer: Option<Killer>,
 }
 
-/// Answers on `listener` until `shutdown` is over; requests under way are still answered then.
+/// Answers on `listener` until `shutdown` is over; requests under way are still answered then, streams of events end.
 ///
 /// # Errors
 /// When the listener itself breaks.
@@ -48,21 +56,26 @@ pub async fn serve(
     routes: Routes,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let feed = routes.api.feed.clone();
+    let shutdown = async move {
+        shutdown.await;
+        feed.close();
+    };
     axum::serve(listener, router(routes)).with_graceful_shutdown(shutdown).await
 }
 
-fn router(Routes { metrics, health, tokens, killer }: Routes) -> Router {
+fn router(Routes { metrics, health, tokens, api, killer }: Routes) -> Router {
     let open = Router::new()
         .route("/metrics", get(exposition).with_state(metrics))
         .route("/healthz/live", get(live))
-        .route("/healthz/ready", get(ready).with_state(health));
-    let protected = killer.map(|killer| {
-        let chaos = Router::new().route("/chaos/kill", post(chaos::kill).with_state(killer));
-        chaos.route_layer(from_fn_with_state(tokens, auth::guard))
-    });
-    open.merge(protected.unwrap_or_default())
+        .route("/healthz/ready", get(ready).with_state(health))
+        .route("/openapi.json", get(openapi::document));
+    let chaos = killer.map(|killer| Router::new().route("/chaos/kill", post(chaos::kill).with_state(killer)));
+    open.merge(api::routes(api))
+        .merge(chaos.unwrap_or_default())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(tokens, auth::guard))
 }
 
 async fn exposition(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {

@@ -5,6 +5,7 @@
 mod exposition;
 mod families;
 mod labels;
+mod projection;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,6 +19,7 @@ pub use labels::{
     DeadLetterReason, DiscardReason, Label, Outcome, PartitionState, Queue, RestartReason, TransactionOutcome,
     TransactionType,
 };
+pub use projection::{ProjectionMetrics, ProjectionScope};
 
 /// How often [`Metrics::upkeep`] is due: a second of full load is a few megabytes of samples.
 pub const UPKEEP: Duration = Duration::from_secs(1);
@@ -111,25 +113,6 @@ impl Metrics {
             commands_lag: lag(&scope.commands),
             inbox_lag: lag(&scope.inbox),
             state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [aggregate, &number, state])),
-            _series: recorder,
-        }
-    }
-
-    /// What is measured of one partition of the read side while it is owned. Only the newest of the same is exposed.
-    pub fn projection(&self, scope: &ProjectionScope, partition: u32) -> ProjectionMetrics {
-        const AGGREGATE: &str = "projection";
-        let number = partition.to_string();
-        let recorder = Arc::new(families::recorder());
-        self.partitions().insert((AGGREGATE, partition), Arc::downgrade(&recorder));
-        ProjectionMetrics {
-            batch_rows: families::PROJECTION_BATCH_ROWS.with(&self.recorder, []),
-            write_duration: families::PROJECTION_WRITE_DURATION.with(&self.recorder, []),
-            lag: families::PROJECTION_LAG.with(&recorder, [&number]),
-            consumer_lag: scope.topics.each_ref().map(|topic| Lag {
-                records: families::LAG_RECORDS.with(&recorder, [&scope.group, topic, &number]),
-                seconds: families::LAG_SECONDS.with(&recorder, [&scope.group, topic, &number]),
-            }),
-            state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [AGGREGATE, &number, state])),
             _series: recorder,
         }
     }
@@ -233,39 +216,6 @@ pub struct PartitionMetrics {
     state: PerLabel<PartitionState, Gauge>,
     /// Holds the series exposed.
     _series: Arc<PrometheusRecorder>,
-}
-
-/// Names that the series of a partition of the read side carry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProjectionScope {
-    /// Full name of the consumer group.
-    pub group: String,
-    /// Full names of the event topics.
-    pub topics: [String; 2],
-}
-
-/// What is measured of one owned partition of the read side. When this is dropped, its series are gone.
-pub struct ProjectionMetrics {
-    /// Rows of one step.
-    pub batch_rows: Histogram,
-    /// Time to write one step.
-    pub write_duration: Histogram,
-    /// Age of the oldest event taken in and not yet written.
-    pub lag: Gauge,
-    /// Of each event topic.
-    pub consumer_lag: [Lag; 2],
-    state: PerLabel<PartitionState, Gauge>,
-    /// Holds the series exposed.
-    _series: Arc<PrometheusRecorder>,
-}
-
-impl ProjectionMetrics {
-    /// Says where the partition stands now.
-    pub fn enter(&self, state: PartitionState) {
-        for each in PartitionState::ALL {
-            self.state.of(*each).set(if *each == state { 1.0 } else { 0.0 });
-        }
-    }
 }
 
 /// How far an input is behind.

@@ -207,7 +207,12 @@ impl Start {
         let bell = arrived.clone();
         let from = writer.reads_from();
         let following = self.subscription.follow(self.partition, &from, Arc::new(move || bell.notify_one())).await?;
-        self.stands_at(from);
+        self.progress.stands_at(from);
+        if from == inputs.map(|input| input.end) {
+            // Nothing will come that says it later. Otherwise the group is not told before something is written: at
+            // the start of the log it would ask for all rows to be written anew.
+            self.subscription.acknowledge(self.partition, &from);
+        }
         Ok(Reading { writer, following, arrived })
     }
 

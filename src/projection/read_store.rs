@@ -233,9 +233,10 @@ fn code_passes(code: &str) -> bool {
     const SHUT_DOWN: &str = "57";
     const READ_ONLY: &str = "25006";
     const LOCKED: &str = "55P03";
+    const TOO_SLOW: &str = "25P03";
     if code.len() == 5 && !code.starts_with('-') {
         let class = [CONNECTION, ROLLED_BACK, OUT_OF_RESOURCES, SHUT_DOWN].iter().any(|class| code.starts_with(class));
-        return class || code == READ_ONLY || code == LOCKED;
+        return class || [READ_ONLY, LOCKED, TOO_SLOW].contains(&code);
     }
     /// SQLITE_BUSY and SQLITE_LOCKED, in the lowest byte.
     const IN_THE_WAY: [u32; 2] = [5, 6];
@@ -248,7 +249,9 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again_and_nothing_else() {
-        for code in ["08006", "40001", "40P01", "53300", "57P01", "57P03", "55P03", "25006", "5", "517", "6", "262"] {
+        for code in
+            ["08006", "40001", "40P01", "53300", "57P01", "57P03", "55P03", "25006", "25P03", "5", "517", "6", "262"]
+        {
             assert!(code_passes(code), "{code}");
         }
         for code in ["23505", "42P01", "22001", "28P01", "1", "8", "13", "2067", ""] {

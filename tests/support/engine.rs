@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -186,6 +187,11 @@ impl Engine {
     /// GET from its listener.
     pub fn get(&self, path: &str) -> Option<Response> {
         http::get(self.port, path)
+    }
+
+    /// Where its listener is.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// POST to its listener.

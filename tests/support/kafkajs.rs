@@ -27,13 +27,24 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// # Panics
 /// When the script fails, or when there is no Node and `BILLING_REQUIRE_NODE` is set.
 pub fn run(kafka: &Kafka, script: &str, args: &[&str], input: &str) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafkajs").join(script);
+    let mut all_args = vec![kafka.address()];
+    all_args.extend(args);
+    run_file(&path, &all_args, input)
+}
+
+/// Runs any script that needs KafkaJS; otherwise as [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_file(script: &Path, args: &[&str], input: &str) -> Option<String> {
     if !node_is_there() {
         return None;
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafkajs").join(script);
     let mut node = Command::new("node");
-    node.arg(path).arg(kafka.address()).args(args).env("NODE_PATH", modules());
-    Some(Process::run(script, &node, input, scratch::directory(), LIMIT).expect_success())
+    node.arg(script).args(args).env("NODE_PATH", modules());
+    let name = script.file_stem().unwrap_or_default().to_string_lossy();
+    Some(Process::run(&name, &node, input, scratch::directory(), LIMIT).expect_success())
 }
 
 fn node_is_there() -> bool {

@@ -14,7 +14,7 @@ use nix::unistd::{Uid, User};
 use sqlx::{Connection, PgConnection};
 
 use super::process::Process;
-use super::{fetched, ports, wait};
+use super::{fetched, ports, scratch, wait};
 
 /// URL of a PostgreSQL to use instead of one of our own; its user may create databases.
 const ADDRESS: &str = "BILLING_TEST_POSTGRES";
@@ -43,6 +43,8 @@ struct Server {
     directory: PathBuf,
     port: u16,
     process: Mutex<Option<Process>>,
+    /// Outlives the server, and removes its directory however the test ends.
+    _sweeper: Process,
 }
 
 enum Binaries {
@@ -128,7 +130,11 @@ impl Server {
         // Below target only its owner may look, and the server runs as somebody else.
         let directory = env::temp_dir().join(format!("billing-test-postgres-{}-{port}", std::process::id()));
         fs::create_dir_all(&directory).expect("the server's directory can be made");
-        let server = Server { binaries, directory, port, process: Mutex::new(None) };
+        let mut idle = Command::new("sleep");
+        idle.arg("infinity");
+        let farewell = format!("kill -9 $(head -1 {0}/data/postmaster.pid); sleep 1; rm -rf {0}", directory.display());
+        let sweeper = Process::start_with_farewell("sweeper", &idle, Path::new("/dev/null"), &farewell);
+        let server = Server { binaries, directory, port, process: Mutex::new(None), _sweeper: sweeper };
         if let Binaries::In(path) = &server.binaries {
             fs::set_permissions(&server.directory, fs::Permissions::from_mode(0o700)).expect("its owner may decide");
             if let Some(user) = other_user() {
@@ -176,13 +182,9 @@ impl Server {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        let log = env::temp_dir().join(format!("{}.log", self.name()));
+        let log = scratch::directory().join(format!("{}.log", self.name()));
         let farewell = match self.binaries {
-            Binaries::In(_) => format!(
-                "kill -9 $(head -1 {0}/postmaster.pid); rm -rf {1}",
-                self.data().display(),
-                self.directory.display()
-            ),
+            Binaries::In(_) => String::new(),
             Binaries::Docker => format!("docker kill {}", self.name()),
         };
         *process = Some(Process::start_with_farewell(&self.name(), &command, &log, &farewell));

@@ -23,6 +23,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/projection/migrations/postgres
 /// A server that takes longer to give a connection is away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
+/// A writer that has stopped in the middle of a step, but not ended, keeps the partition's next owner waiting no longer
+/// than this; and nobody waits for a lock for ever.
+const LIMITS: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "5s"), ("lock_timeout", "30s")];
+
 /// A read store in PostgreSQL.
 pub struct Postgres {
     options: PgConnectOptions,
@@ -36,7 +40,7 @@ impl Postgres {
     /// [`Error::Address`] when it is none of a PostgreSQL.
     pub fn open(url: &str, connections: u32) -> Result<Postgres, Error> {
         let options = PgConnectOptions::from_str(url).map_err(|error| Error::Address(error.to_string()))?;
-        let options = options.application_name("billing-engine");
+        let options = options.application_name("billing-engine").options(LIMITS);
         let pool = pool(connections).connect_lazy_with(options.clone());
         Ok(Postgres { options, pool })
     }

@@ -1,74 +1,16 @@
-//! The listener as a monitoring system and an orchestrator meet it: over a socket.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What a monitoring system and an orchestrator ask, and what is not there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use billing_engine::config::Secret;
-use billing_engine::http::{Health, Killer, Membership, PartitionStatus, Routes, Tokens, serve};
-use billing_engine::metrics::{Metrics, PartitionState};
-use serde_json::{Value, json};
+use billing_engine::http::{Killer, Membership, PartitionStatus};
+use billing_engine::metrics::PartitionState;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-struct Server {
-    address: std::net::SocketAddr,
-    health: Health,
-    metrics: Arc<Metrics>,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<std::io::Result<()>>,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
-impl Server {
-    async fn start() -> Server {
-        Server::with(&[], None).await
-    }
-
-    async fn with(tokens: &[&str], killer: Option<Killer>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (health, metrics) = (Health::new(), Metrics::new());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async move { drop(stopped.await) };
-        let tokens: Vec<Secret> = tokens.iter().map(|token| Secret::new(token.to_string())).collect();
-        let tokens = Tokens::new(&tokens);
-        let routes = Routes { metrics: metrics.clone(), health: health.clone(), tokens, killer };
-        let served = tokio::spawn(serve(listener, routes, shutdown));
-        Server { address, health, metrics, stop, served }
-    }
-
-    async fn ask(&self, method: &str, path: &str) -> Answer {
-        self.ask_as("", method, path).await
-    }
-
-    /// With a header `Authorization` that says so, unless it is empty.
-    async fn ask_as(&self, authorization: &str, method: &str, path: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let authorization =
-            if authorization.is_empty() { String::new() } else { format!("Authorization: {authorization}\r\n") };
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: engine\r\n{authorization}Connection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
-    }
-}
+use crate::server::Server;
 
 #[tokio::test]
 async fn metrics_are_served_in_the_text_format() {
@@ -141,7 +83,7 @@ async fn an_idle_connection_does_not_hold_up_the_shutdown() {
     idle.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200 OK");
     server.stop.send(()).unwrap();
-    let served = tokio::time::timeout(std::time::Duration::from_secs(5), server.served).await;
+    let served = tokio::time::timeout(Duration::from_secs(5), server.served).await;
     served.expect("the server stops while a client keeps its connection").unwrap().unwrap();
 }
 
@@ -152,12 +94,12 @@ fn killer(victim: Option<&'static str>) -> Option<Killer> {
 
 #[tokio::test]
 async fn a_kill_names_its_victim_or_says_that_there_was_none() {
-    let server = Server::with(&[], killer(Some("acc-7"))).await;
+    let server = Server::killing(&[], killer(Some("acc-7"))).await;
     let answer = server.ask("POST", "/chaos/kill").await;
     assert_eq!((answer.status, answer.json()), (200, json!({ "killed": "acc-7" })));
     assert_eq!(server.ask("GET", "/chaos/kill").await.status, 405, "a crawler kills nobody");
 
-    let server = Server::with(&[], killer(None)).await;
+    let server = Server::killing(&[], killer(None)).await;
     let answer = server.ask("POST", "/chaos/kill").await;
     assert_eq!(answer.status, 503);
     assert!(answer.head.contains("content-type: application/problem+json"), "{}", answer.head);
@@ -172,7 +114,7 @@ async fn a_kill_that_finds_nobody_busy_is_given_up() {
         let victim = victim.lock().unwrap().take().unwrap();
         Box::pin(async move { victim.await.ok().map(|()| "acc-7".to_owned()) })
     });
-    let server = Server::with(&[], Some(nobody_yet)).await;
+    let server = Server::killing(&[], Some(nobody_yet)).await;
     let answer = server.ask("POST", "/chaos/kill").await;
     assert_eq!(answer.status, 503);
     assert!(answer.json()["detail"].as_str().unwrap().contains("within 5 s"), "{}", answer.body);
@@ -181,7 +123,7 @@ async fn a_kill_that_finds_nobody_busy_is_given_up() {
 
 #[tokio::test]
 async fn chaos_asks_for_a_token_where_there_are_tokens_and_the_rest_never_does() {
-    let server = Server::with(&["first-token", "second-token"], killer(Some("acc-7"))).await;
+    let server = Server::killing(&["first-token", "second-token"], killer(Some("acc-7"))).await;
     for right in ["Bearer first-token", "bearer second-token", "Bearer  second-token "] {
         assert_eq!(server.ask_as(right, "POST", "/chaos/kill").await.status, 200, "{right}");
     }
@@ -204,6 +146,6 @@ async fn chaos_asks_for_a_token_where_there_are_tokens_and_the_rest_never_does()
     for path in ["/metrics", "/healthz/live"] {
         assert_eq!(server.ask("GET", path).await.status, 200, "{path}");
     }
-    let without_chaos = Server::with(&["first-token"], None).await;
+    let without_chaos = Server::killing(&["first-token"], None).await;
     assert_eq!(without_chaos.ask_as("Bearer first-token", "POST", "/chaos/kill").await.status, 404);
 }
