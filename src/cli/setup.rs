@@ -8,6 +8,7 @@ use crate::config::{Config, GroupProtocol};
 use crate::domain::Rules;
 use crate::domain::ids::Timestamp;
 use crate::domain::money::Currency;
+use crate::engine::TRANSACTIONS;
 use crate::http::{Api, Feed};
 use crate::log::Spec;
 use crate::log::kafka::{self, Desired, KafkaClient};
@@ -35,7 +36,9 @@ pub fn partition_settings(config: &Config, spec: Spec) -> partition::Settings {
     settings.batch_records = config.partition.batch_records.get();
     settings.batch_bytes = config.partition.batch_bytes.get();
     settings.message_bytes = config.limits.message_bytes.get();
-    settings.max_open = config.transactions.max_open.get();
+    if spec == TRANSACTIONS {
+        settings.max_open = config.transactions.max_open.get();
+    }
     settings
 }
 

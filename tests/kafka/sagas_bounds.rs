@@ -1,26 +1,10 @@
 //! What transactions may not keep waiting, on a real Kafka: captures at the bound, and commands behind a full inbox.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use billing_engine::domain::Rules;
-use billing_engine::domain::account::Account;
-use billing_engine::domain::ids::Timestamp;
-use billing_engine::domain::money::Currency;
-use billing_engine::domain::transaction::Transaction;
-use billing_engine::engine::{ACCOUNTS, Engine, Request, TRANSACTIONS, Threads};
-use billing_engine::http::Health;
-use billing_engine::log::Spec;
-use billing_engine::log::kafka::{GroupProtocol, KafkaLog, Settings as KafkaSettings};
-use billing_engine::metrics::Metrics;
-use billing_engine::partition::Settings;
-use billing_engine::wire::message::Mail;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use crate::support::auditor::offsets::Offsets;
 use crate::support::auditor::reading;
@@ -34,8 +18,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[test]
 fn captures_go_through_while_many_more_are_authorized_than_may_be_open() {
     let kafka = Kafka::shared();
-    let setup = Setup::new(kafka, "sagas-bound").with_topics();
-    let engines = Engines::start(kafka, setup.prefix(), 2);
+    let setup = Setup::new(kafka, "sagas-bound").with_topics().with("BILLING__TRANSACTIONS__MAX_OPEN", "2");
+    let engine = setup.start();
     write(
         kafka,
         &setup,
@@ -57,10 +41,10 @@ fn captures_go_through_while_many_more_are_authorized_than_may_be_open() {
     wait_for(kafka, &setup, "COMPLETED", 60);
     write(kafka, &setup, "transaction", &(0..60).map(capture).collect::<Vec<_>>());
     wait_for(kafka, &setup, "COMPLETED", 120);
-    let counted = "billing_transactions_total{type=\"payment\",outcome=\"completed\"} 60";
-    let exposed = engines.metrics.render();
-    assert!(exposed.lines().any(|line| line == counted), "{counted}\nis not in\n{exposed}");
-    engines.stop();
+    let ended = ["type=\"payment\"", "outcome=\"completed\""];
+    wait::until_true("all to be counted", LIMIT, || engine.metric("billing_transactions_total", &ended) == 60.0);
+    assert!(engine.metric("billing_backpressure_seconds_total", &["queue=\"open_transactions\""]) > 0.0);
+    engine.stop();
 }
 
 #[test]
@@ -149,69 +133,4 @@ fn wait_for(kafka: &Kafka, setup: &Setup, outcome: &str, count: usize) {
     wait::until_true(&format!("{count} times {outcome}"), LIMIT, || {
         replies(kafka, setup).iter().filter(|reply| reply["outcome"] == outcome).count() == count
     });
-}
-
-/// Both engines, in a thread of this process.
-struct Engines {
-    accounts: mpsc::Sender<Request<Account>>,
-    sagas: mpsc::Sender<Request<Transaction>>,
-    metrics: Arc<Metrics>,
-    thread: JoinHandle<()>,
-}
-
-impl Engines {
-    fn start(kafka: &Kafka, prefix: &str, max_open: usize) -> Self {
-        let (accounts, of_accounts) = mpsc::channel(1);
-        let (sagas, of_sagas) = mpsc::channel(1);
-        let (brokers, prefix) = (kafka.address().to_owned(), prefix.to_owned());
-        let metrics = Metrics::new();
-        let counted = metrics.clone();
-        let thread = thread::spawn(move || {
-            actix::System::new().block_on(async {
-                let accounts = engine::<Account>(&brokers, &prefix, ACCOUNTS, max_open, &counted).run(of_accounts);
-                let sagas = engine::<Transaction>(&brokers, &prefix, TRANSACTIONS, max_open, &counted).run(of_sagas);
-                let (accounts, sagas) = tokio::join!(accounts, sagas);
-                accounts.and(sagas).expect("both end in order");
-            });
-        });
-        Engines { accounts, sagas, metrics, thread }
-    }
-
-    fn stop(self) {
-        self.accounts.blocking_send(Request::Shutdown).expect("the engine listens");
-        self.sagas.blocking_send(Request::Shutdown).expect("the engine listens");
-        self.thread.join().expect("both end in order");
-    }
-}
-
-fn engine<A: Mail>(brokers: &str, prefix: &str, spec: Spec, max_open: usize, metrics: &Arc<Metrics>) -> Engine<A> {
-    let log = KafkaLog::new(
-        KafkaSettings {
-            brokers: brokers.to_owned(),
-            options: BTreeMap::new(),
-            prefix: prefix.to_owned(),
-            partitions: 3,
-            instance_id: "in-process".to_owned(),
-            group_protocol: GroupProtocol::Classic,
-            session_timeout: Duration::from_secs(30),
-            intake_bytes: 1 << 20,
-        },
-        spec,
-    );
-    let rules = Rules {
-        currencies: Currency::new("USD", 2).into_iter().collect(),
-        idempotency_window: 256,
-        default_hold: Rules::DEFAULT_HOLD,
-    };
-    let clock = Arc::new(|| Timestamp(jiff::Timestamp::now().as_millisecond()));
-    let mut settings = Settings::new(prefix, spec, 3, rules, clock);
-    settings.max_open = max_open;
-    Engine::new(
-        log.expect("the client takes these settings"),
-        settings,
-        BTreeMap::new(),
-        metrics.clone(),
-        Health::new(),
-        Threads::start(0),
-    )
 }
