@@ -11,23 +11,27 @@
 //!   does not know what an account is.
 //! - [`snapshots`] keeps bytes by aggregate on a disk of this node, so that starting need not fold everything. A cache:
 //!   it knows no aggregate either, and can be deleted at any time.
-//! - [`partition`] is where they meet. A supervisor takes what waits, one actor an account decides, and what
-//!   comes out is committed with the offsets in one transaction. One partition is one failure domain: when
-//!   anything in it goes wrong, all of it is dropped and folded again from the log. [`domain::transaction`] and its
-//!   wire are there and not yet driven by a partition.
+//! - [`partition`] is where they meet. A supervisor takes what waits, one actor an account or a transaction decides,
+//!   and what comes out is committed with the offsets in one transaction. One partition is one failure domain: when
+//!   anything in it goes wrong, all of it is dropped and folded again from the log.
+//! - [`projection`] makes rows of the events, for whoever asks: an actor a partition writes them and the position
+//!   behind them into PostgreSQL or SQLite in one step. [`queries`] reads them back.
 //! - [`engine`] owns the partitions of this node: it starts them as the log assigns them, builds them again when
-//!   they end, and takes everything down in order.
-//! - [`projection`] writes what the events come to as rows of a database, and [`queries`] reads them back.
+//!   they end, and takes everything down in order. One runs accounts, one transactions.
 //! - [`http`] tells how the engine is, and answers what is asked; [`cli`] is what people type.
 //! - [`config`], [`metrics`] and [`telemetry`] serve them all.
 //!
 //! ```text
-//!            commands, inbox                        events, replies, dead letters + next offsets
+//!            commands, inbox              events, replies, dead letters, messages + next offsets
 //!   log ───────────────────────► partition::Supervisor ──────────────────────────────────► log
 //!         bounded, by partition     │            ▲          one transaction a batch
 //!                                   ▼            │
-//!                            one actor an account: decide, apply
+//!                          one actor an aggregate: decide, apply, react
 //! ```
+//!
+//! A transaction moves money by asking accounts, each in its own partition, to post one leg after the other. Question
+//! and answer are messages in inboxes, written in the same step as the events that they follow from: so a saga goes on
+//! after any crash, because what it waits for lies on the log.
 //!
 //! What is deliberately absent: no state is repaired in place, no timer cuts a batch, no offset is ever reset by
 //! itself, nothing inside a partition is tried again but a commit, and no number is a float.

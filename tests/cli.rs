@@ -2,10 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "cli/accounts.rs"]
+mod accounts;
+#[path = "cli/sending.rs"]
+mod sending;
 #[path = "cli/snapshots.rs"]
 mod snapshots;
+#[path = "cli/stage.rs"]
+mod stage;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "cli/town.rs"]
+mod town;
+#[path = "cli/transactions.rs"]
+mod transactions;
 
 use std::env;
 use std::path::Path;
@@ -129,9 +139,17 @@ fn every_command_says_what_it_does_and_what_each_of_its_arguments_does() {
         paths.extend(subcommands(&help).into_iter().map(|name| format!("{path} {name}").trim_start().to_owned()));
         at += 1;
     }
-    for expected in
-        ["run", "demo", "topics ensure", "send", "account history", "schema", "snapshots verify", "config check"]
-    {
+    for expected in [
+        "run",
+        "demo",
+        "topics ensure",
+        "send",
+        "account history",
+        "schema",
+        "snapshots verify",
+        "verify",
+        "config check",
+    ] {
         assert!(paths.iter().any(|path| path == expected), "{expected} is listed: {paths:?}");
     }
 }
@@ -155,11 +173,18 @@ fn the_help_of_a_command_holds_what_its_user_must_know() {
         ("topics ensure", "missing|override|--timeout <SECONDS>|30]"),
         ("topics check", "lose events|exit code|--json"),
         ("topics describe", "--json"),
-        ("send", "JSON lines|`-` reads standard input|--wait|--timeout <SECONDS>"),
+        ("send", "JSON lines|`-` reads standard input|--wait|the final one|dead letter|--timeout <SECONDS>"),
         ("account show", "<ID>|fold of its events|--dir <DIR>|--timeout <SECONDS>"),
         ("account history", "<ID>|oldest first|--json"),
+        ("account balance", "<ID>|--at <TIME>|RFC 3339|not later|Exit code 1|--json"),
+        ("transaction show", "<ID>|what they did to accounts|order of time|--dir <DIR>|--json"),
+        (
+            "transaction list",
+            "oldest first|--account <ID>|--status <STATUS>|COMPENSATED|--type <KIND>|REFUND|--stuck <DURATION>|5m",
+        ),
         ("snapshots list", "how far they reach|--json"),
         ("snapshots verify", "byte for byte|must be stopped|Exit code 1|--dir <DIR>|--timeout <SECONDS>"),
+        ("verify", "--drained|in flight|Engines may run|Exit code 1|--dir <DIR>|--timeout <SECONDS>"),
         ("snapshots drop", "Remove all|Nothing is lost|--json"),
         ("schema", "command: What upstream writes|event: |reply: |JSON Schema"),
         ("config check", "every fault|secrets stay hidden"),
@@ -180,6 +205,11 @@ fn arguments_that_make_no_sense_end_with_2_for_people_and_for_programs() {
         ("run --accept-offset here", "TOPIC:PARTITION=OFFSET"),
         ("topics", "requires a subcommand"),
         ("account show", "<ID>"),
+        ("account balance acc-1 --at yesterday", "2025-12-09T12:00:00Z"),
+        ("transaction", "requires a subcommand"),
+        ("transaction list --status DONE", "REQUESTED, AUTHORIZED"),
+        ("transaction list --type LOAN", "TOPUP, WITHDRAWAL"),
+        ("transaction list --stuck soon", "such as 1h30m"),
         ("account show acc-1 acc-2", "unexpected argument 'acc-2'"),
         ("send", "<FILE>"),
         ("schema table", "command, event, reply"),
@@ -243,15 +273,24 @@ fn a_good_configuration_is_shown_key_by_key_without_its_secrets() {
 #[test]
 fn the_schemas_are_json_and_need_no_configuration() {
     let desk = Desk::new().with("BILLING__TOPICS__PARTITIONS", "none");
+    let transactions = "RequestTopup RequestWithdrawal RequestTransfer RequestPayment RequestRefund AuthorizePayment \
+        CapturePayment VoidPayment";
+    let accounts = "CreateAccount Credit Debit ChangeAccountStatus ChangeAccountLimits";
+    let events = "AccountCreated BalanceChanged AccountStatusChanged AccountLimitsChanged HoldPlaced HoldCaptured \
+        HoldReleased TopupRequested WithdrawalRequested TransferRequested PaymentRequested RefundRequested \
+        AuthorizationRequested CaptureRequested VoidRequested LegPosted TopupCompleted WithdrawalCompleted \
+        TransferCompleted PaymentCompleted RefundCompleted PaymentAuthorized PaymentVoided PaymentExpired \
+        RefundReserved RefundSettled RefundReservationReleased TransactionFailed TransactionCompensated";
+    let outcomes = "ACCEPTED REJECTED DUPLICATE COMPLETED FAILED COMPENSATED";
     for (subject, names) in [
-        ("command", ["commandType", "aggregateId", "ChangeAccountLimits"]),
-        ("event", ["eventType", "aggregateVersion", "BalanceChanged"]),
-        ("reply", ["commandId", "outcome", "DUPLICATE"]),
+        ("command", format!("commandType aggregateId {accounts} {transactions}")),
+        ("event", format!("eventType aggregateVersion {events}")),
+        ("reply", format!("commandId status {outcomes} {accounts} {transactions}")),
     ] {
         let text = desk.run(&["schema", subject]).expect_success();
         let schema: Value = serde_json::from_str(&text).expect(subject);
         assert!(schema["$schema"].as_str().unwrap().starts_with("https://json-schema.org/"), "{subject}");
-        for name in names {
+        for name in split(&names) {
             assert!(text.contains(&format!("\"{name}\"")), "{name} is missing from the schema of a {subject}");
         }
         assert_eq!(desk.run(&["schema", subject, "--json"]).expect_success(), text);
@@ -262,7 +301,16 @@ fn the_schemas_are_json_and_need_no_configuration() {
 fn without_a_broker_a_tool_gives_up_in_time_and_says_so() {
     let desk = Desk::new().with("BILLING__KAFKA__BROKERS", NO_BROKER);
     let file = desk.file("commands.jsonl", "{}\n");
-    for words in ["topics ensure", "topics check", "topics describe", "account show acc-1", "account history acc-1"] {
+    for words in [
+        "topics ensure",
+        "topics check",
+        "topics describe",
+        "account show acc-1",
+        "account history acc-1",
+        "account balance acc-1",
+        "transaction show t-1",
+        "transaction list",
+    ] {
         assert_unanswered(&desk, &split(words));
     }
     assert_unanswered(&desk, &["send", &file]);

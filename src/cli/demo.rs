@@ -19,7 +19,7 @@ use super::report::{self, Outcome};
 use super::{Failure, Output, setup, topics};
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::engine::{ACCOUNTS, Engine, Request};
+use crate::engine::{ACCOUNTS, Engine, Request, Threads};
 use crate::http::Health;
 use crate::log::embedded::Embedded;
 use crate::log::kafka::{self, KafkaClient, KafkaLog};
@@ -121,7 +121,7 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
     let observer = Observer::follow(&stage.client, &begin, &run);
     let (requests, inbox) = mpsc::channel(64);
     let settings = setup::partition_settings(config, ACCOUNTS);
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = Threads::start(std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let engine =
         Engine::<Account>::new(stage.log.clone(), settings, BTreeMap::new(), Metrics::new(), Health::new(), threads);
     let engine = actix::spawn(engine.run(inbox));

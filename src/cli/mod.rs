@@ -8,6 +8,8 @@ mod bench;
 mod checks;
 mod config;
 mod demo;
+mod engines;
+mod events;
 mod load;
 mod observer;
 mod output;
@@ -21,6 +23,8 @@ mod send;
 mod setup;
 mod snapshots;
 mod topics;
+mod transaction;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -85,12 +89,17 @@ enum Command {
     /// Look at one account, folded from the log
     #[command(subcommand)]
     Account(account::Command),
+    /// Look at transactions, folded from the log
+    #[command(subcommand)]
+    Transaction(transaction::Command),
     /// Look at the snapshots of an engine that is stopped, compare them with the log, or remove them
     #[command(subcommand)]
     Snapshots(snapshots::Command),
     /// Look at the read store, or write it anew from the log
     #[command(subcommand)]
     Projection(projection::Command),
+    /// Fold the log and compare: every row of the read store, and the money of each currency
+    Verify(verify::Args),
     /// Measure throughput and latency on Kafka, beside a bare loop that only copies
     Bench(bench::Args),
     /// Print the JSON Schema of what is on the topics
@@ -134,7 +143,9 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode, Failure> {
         Command::Bench(args) => bench::bench(&args, &config, cli.config.as_deref(), output),
         Command::Account(command) => account::account(&command, &config, output),
         Command::Projection(command) => projection::projection(&command, &config, output),
+        Command::Transaction(command) => transaction::transaction(&command, &config, output),
         Command::Snapshots(command) => snapshots::snapshots(&command, &config, output),
+        Command::Verify(args) => verify::verify(&args, &config, output),
         Command::Schema(_) | Command::Config(_) => Ok(ExitCode::SUCCESS),
     }
 }

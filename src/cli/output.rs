@@ -9,9 +9,11 @@ use serde_json::json;
 
 use super::BAD_CONFIGURATION;
 use crate::config::Fault;
+use crate::domain::ids::Timestamp;
 use crate::log;
 use crate::projection;
 use crate::snapshots;
+use crate::wire::json::push_timestamp;
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,14 @@ impl Failure {
     /// Exit code 1: it was tried and failed.
     pub fn failed(code: &'static str, message: impl Into<String>) -> Self {
         Failure { exit: 1, code, message: message.into() }
+    }
+
+    /// The first of `count` failures of one kind, which says how many there are.
+    pub fn among(self, count: u64) -> Self {
+        match count {
+            0 | 1 => self,
+            count => Failure { message: format!("{} (the first of {count} faults)", self.message), ..self },
+        }
     }
 
     /// Exit code 2: the arguments make no sense.
@@ -142,6 +152,60 @@ impl Output {
         }
         print(&table(header, rows.iter().map(row)).to_string())
     }
+
+    /// Findings that come one after the other: a program gets each at once, people a table of all at the end.
+    pub fn rows(self, header: &'static [&'static str]) -> Rows {
+        Rows { output: self, header, rows: Vec::new(), is_empty: true }
+    }
+}
+
+/// One line of a table.
+pub type Row = Vec<String>;
+
+/// Findings on their way out.
+pub struct Rows {
+    output: Output,
+    header: &'static [&'static str],
+    rows: Vec<Row>,
+    is_empty: bool,
+}
+
+impl Rows {
+    /// One more: `value` for programs, `row` for people.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    pub fn take(&mut self, value: &impl Serialize, row: impl FnOnce() -> Row) -> Result<(), Failure> {
+        self.is_empty = false;
+        if self.output.json {
+            return print(&to_json(value)?);
+        }
+        self.rows.push(row());
+        Ok(())
+    }
+
+    /// Whether none came.
+    pub fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// There are no more.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self.output.json {
+            true => Ok(()),
+            false => print(&table(self.header, self.rows.into_iter()).to_string()),
+        }
+    }
+}
+
+/// A time as it is written everywhere.
+pub fn time(at: Timestamp) -> String {
+    let mut text = Vec::new();
+    push_timestamp(&mut text, at);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Prints a line on stdout. Whoever read it may have seen enough, as `head` has after ten lines.

@@ -1,6 +1,5 @@
 //! `run`: a member of the group until it is told to stop.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,18 +7,17 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
+use super::engines::{self, Accepted, Ground, Role, switchboard};
 use super::{Failure, read_side, setup};
 use crate::config::Config;
-use crate::domain::account::Account;
-use crate::engine::{self, ACCOUNTS, Engine, Request};
-use crate::http::{self, Health, Killer, Routes, Tokens};
-use crate::log::kafka::{Fault, KafkaLog};
-use crate::log::{self, Lane, Offset, PerLane};
+use crate::engine::{ACCOUNTS, TRANSACTIONS, Threads};
+use crate::http::{self, Health, Routes, Tokens};
+use crate::log::kafka::Fault;
+use crate::log::{self, Lane, Offset, Spec};
 use crate::metrics::Metrics;
-use crate::partition::Kill;
-use crate::snapshots::Shelves;
+use crate::snapshots::{self, Shelves, Store};
 use crate::telemetry;
 
 /// Longest pause between two looks at a broker that does not answer.
@@ -31,6 +29,9 @@ const HTTP_FAREWELL: Duration = Duration::from_secs(3);
 /// `run`
 #[derive(clap::Args, Debug)]
 pub struct Args {
+    /// What this process does
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLE", default_values_t = Role::ALL)]
+    roles: Vec<Role>,
     /// Go on at this offset although the group's own is lost or was moved; read what the halted partition says
     /// before you decide
     #[arg(long, value_name = "TOPIC:PARTITION=OFFSET")]
@@ -67,76 +68,98 @@ impl FromStr for AcceptedOffset {
 pub fn run(args: &Args, config: &Config) -> Result<ExitCode, Failure> {
     telemetry::init(&config.log).map_err(|error| Failure::failed("IO", error.to_string()))?;
     let accepted = accepted_offsets(args, config)?;
-    actix::System::new().block_on(work(config, accepted))?;
+    actix::System::new().block_on(work(args, config, accepted))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn accepted_offsets(args: &Args, config: &Config) -> Result<BTreeMap<u32, PerLane<Option<Offset>>>, Failure> {
-    let mut accepted: BTreeMap<u32, PerLane<Option<Offset>>> = BTreeMap::new();
+fn accepted_offsets(args: &Args, config: &Config) -> Result<Accepted, Failure> {
+    let mut accepted = Accepted::default();
     for AcceptedOffset { topic, partition, offset } in &args.accept_offset {
-        let lane = Lane::ALL.into_iter().find(|lane| ACCOUNTS.topic(*lane).full_name(&config.topics.prefix) == *topic);
-        let Some(lane) = lane.filter(|_| *partition < config.topics.partitions.get()) else {
+        let lanes = [ACCOUNTS, TRANSACTIONS].into_iter().flat_map(|spec| Lane::ALL.map(|lane| (spec, lane)));
+        let is_it = |(spec, lane): &(Spec, Lane)| spec.topic(*lane).full_name(&config.topics.prefix) == *topic;
+        let found = lanes.into_iter().find(is_it).filter(|_| *partition < config.topics.partitions.get());
+        let Some((spec, lane)) = found else {
             return Err(Failure::refused(format!(
                 "--accept-offset names {topic}:{partition}, which the engine does not consume"
             )));
         };
-        *accepted.entry(*partition).or_default().of_mut(lane) = Some(*offset);
+        let of_group = if spec == ACCOUNTS { &mut accepted.accounts } else { &mut accepted.sagas };
+        *of_group.entry(*partition).or_default().of_mut(lane) = Some(*offset);
     }
     Ok(accepted)
 }
 
-async fn work(config: &Config, accepted: BTreeMap<u32, PerLane<Option<Offset>>>) -> Result<(), Failure> {
+async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (metrics, health) = (Metrics::new(), Health::new());
-    let shelves = setup::shelves(config, &metrics)?;
-    let listener = TcpListener::bind(config.http.listen).await.map_err(|error| {
-        Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
-    })?;
+    let store = setup::shelves(config, &metrics)?;
+    let (switchboard, lines) = switchboard();
     let (stop, stopped) = watch::channel(());
-    let (requests, inbox) = mpsc::channel(16);
     let routes = Routes {
         metrics: metrics.clone(),
         health: health.clone(),
         tokens: Tokens::new(&config.http.tokens),
         api: setup::api(config)?,
-        killer: config.chaos.enabled.then(|| killer(requests.clone())),
+        killer: config.chaos.enabled.then(|| switchboard.killer()),
     };
-    let served = actix::spawn(http::serve(listener, routes, ended(stopped)));
+    let served = match args.roles.contains(&Role::Http) {
+        true => Some(actix::spawn(http::serve(listener(config).await?, routes, ended(stopped)))),
+        false => None,
+    };
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
-                let projections = read_side::start(config, &metrics, &health)?;
-                let parts = (metrics, health, shelves);
-                let ended = engine(config, accepted, parts, (requests, inbox), &mut signals).await;
+                let shelves = store.clone().map(|store| store as Arc<dyn Shelves>);
+                let projections = match args.roles.contains(&Role::Projections) {
+                    true => read_side::start(config, &metrics, &health)?,
+                    false => None,
+                };
+                let ground = Ground { config, metrics, health, shelves, threads: threads() };
+                let lines = (switchboard, lines);
+                let ended = engines::run(&args.roles, ground, accepted, lines, async || signals.next().await).await;
                 read_side::stop(projections).await;
                 ended
-            },
+            }
             Err(failure) => Err(failure),
         },
+        error = unusable(store.as_deref()) => Err(error.into()),
         () = signals.next() => Ok(()),
     };
     drop(stop);
-    tokio::select! {
-        closed = tokio::time::timeout(HTTP_FAREWELL, served) => if let Ok(Ok(Err(error))) = closed {
-            tracing::warn!(%error, "the http listener broke");
-        },
-        () = signals.next() => {}
+    if let Some(served) = served {
+        tokio::select! {
+            closed = tokio::time::timeout(HTTP_FAREWELL, served) => if let Ok(Ok(Err(error))) = closed {
+                tracing::warn!(%error, "the http listener broke");
+            },
+            () = signals.next() => {}
+        }
     }
     worked
 }
 
-/// Kills an actor of the engine that `requests` leads to.
-fn killer(requests: mpsc::Sender<Request<Account>>) -> Killer {
-    Arc::new(move || {
-        let (killed, victim) = oneshot::channel();
-        // An engine that is gone, or has more to do than it takes, forgets the request and with it `killed`.
-        requests.try_send(Request::Kill(Kill { lot: rand::random(), killed })).ok();
-        Box::pin(async move { victim.await.ok().map(|id| id.to_string()) })
+async fn listener(config: &Config) -> Result<TcpListener, Failure> {
+    TcpListener::bind(config.http.listen).await.map_err(|error| {
+        Failure::failed("IO", format!("cannot listen on {}: {error}; set http.listen", config.http.listen))
     })
+}
+
+fn threads() -> Threads {
+    Threads::start(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
 async fn ended(mut stopped: watch::Receiver<()>) {
     stopped.changed().await.ok();
+}
+
+/// Answers when snapshots turn out to be out of reach; never while they are not.
+async fn unusable(store: Option<&Store>) -> snapshots::Error {
+    match store.map(Store::opened) {
+        Some(opened) => match opened.await {
+            Err(error) => error,
+            Ok(()) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until the broker answers and the topics are there.
@@ -184,38 +207,6 @@ fn refusal(faults: &[Fault]) -> String {
         .iter()
         .map(|Fault { topic, key, found, wanted, fix }| format!("  {topic}: {key} is {found}, wanted {wanted}; {fix}"));
     format!("the topics have {} fault(s)\n{}", faults.len(), lines.collect::<Vec<_>>().join("\n"))
-}
-
-async fn engine(
-    config: &Config,
-    accepted: BTreeMap<u32, PerLane<Option<Offset>>>,
-    (metrics, health, shelves): (Arc<Metrics>, Health, Option<Arc<dyn Shelves>>),
-    (requests, inbox): (mpsc::Sender<Request<Account>>, mpsc::Receiver<Request<Account>>),
-    signals: &mut Signals,
-) -> Result<(), Failure> {
-    let log = KafkaLog::new(setup::kafka_settings(config), ACCOUNTS)?;
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut settings = setup::partition_settings(config, ACCOUNTS);
-    settings.keep = setup::keep(config);
-    let engine = Engine::<Account>::new(log, settings, accepted, metrics, health, threads).with_shelves(shelves);
-    let mut running = actix::spawn(engine.run(inbox));
-    let ended = tokio::select! {
-        ended = &mut running => ended,
-        () = signals.next() => {
-            tracing::info!("draining; a second signal ends the process at once");
-            requests.send(Request::Shutdown).await.ok();
-            tokio::select! {
-                ended = &mut running => ended,
-                () = signals.next() => std::process::exit(1),
-            }
-        }
-    };
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ engine::Error::Membership(_))) => Err(Failure::refused(error.to_string())),
-        Ok(Err(error)) => Err(Failure::failed("ENGINE", error.to_string())),
-        Err(error) => Err(Failure::failed("ENGINE", error.to_string())),
-    }
 }
 
 /// SIGTERM and SIGINT alike.

@@ -14,7 +14,7 @@ use crate::log::kafka::{self, Desired, KafkaClient};
 use crate::metrics::{DiscardReason, Metrics};
 use crate::partition::{self, Keep, Pace};
 use crate::queries::Queries;
-use crate::snapshots::{self, Shelves, Store};
+use crate::snapshots::{self, Store};
 
 /// What decisions depend on.
 pub fn rules(config: &Config) -> Rules {
@@ -23,7 +23,7 @@ pub fn rules(config: &Config) -> Rules {
     Rules {
         currencies: currencies.collect(),
         idempotency_window: config.idempotency.window.get(),
-        default_hold: Rules::DEFAULT_HOLD,
+        default_hold: config.transactions.default_hold,
     }
 }
 
@@ -35,6 +35,7 @@ pub fn partition_settings(config: &Config, spec: Spec) -> partition::Settings {
     settings.batch_records = config.partition.batch_records.get();
     settings.batch_bytes = config.partition.batch_bytes.get();
     settings.message_bytes = config.limits.message_bytes.get();
+    settings.max_open = config.transactions.max_open.get();
     settings
 }
 
@@ -53,7 +54,7 @@ pub fn keep(config: &Config) -> Keep {
 ///
 /// # Errors
 /// A directory that another engine has, or that cannot be used.
-pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<dyn Shelves>>, snapshots::Error> {
+pub fn shelves(config: &Config, metrics: &Metrics) -> Result<Option<Arc<Store>>, snapshots::Error> {
     let Some(directory) = &config.data_dir else { return Ok(None) };
     let discarded = metrics.engine().snapshots_discarded.of(DiscardReason::Store).clone();
     let store = Store::open(directory, config.snapshots.cache_bytes, Box::new(move || discarded.increment(1)))?;

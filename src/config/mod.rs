@@ -35,6 +35,7 @@ const MOST_COUNTED: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not zero
 const MOST_RESIDENT: NonZeroUsize = NonZeroUsize::new(1_000_000_000).expect("not zero");
 const MOST_EVENTS: NonZeroU64 = NonZeroU64::new(1_000_000_000_000).expect("not zero");
 const DAY: Duration = Duration::from_hours(24);
+const LONGEST_HOLD: Duration = Duration::from_hours(24 * 365 * 10);
 /// Kafka allows 249 characters in all; this is the longest name that follows.
 const LONGEST_PREFIX: usize = 249 - ".dead-letters.redriven".len();
 
@@ -65,6 +66,8 @@ pub struct Config {
     pub snapshots: Snapshots,
     /// Where rows for queries are kept.
     pub read_store: ReadStore,
+    /// What transactions may take.
+    pub transactions: Transactions,
     /// What is told while it runs, and how.
     pub log: Log,
     /// Faults on request.
@@ -178,6 +181,15 @@ pub struct ReadStore {
     pub wait: Duration,
 }
 
+/// Section `[transactions]`.
+#[derive(Clone, Debug)]
+pub struct Transactions {
+    /// Under way in one partition, from which on it takes no more commands.
+    pub max_open: NonZeroUsize,
+    /// Of an authorization that names no end.
+    pub default_hold: Duration,
+}
+
 /// Section `[log]`.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -266,6 +278,12 @@ impl Config {
                 cache_bytes: from.value("snapshots.cache_bytes", |text| parse::size(text, 1024 * MIB)),
             },
             read_store: ReadStore::read(from),
+            transactions: Transactions {
+                max_open: from.value("transactions.max_open", count),
+                default_hold: from.value("transactions.default_hold", |text| {
+                    parse::duration(text, Duration::from_secs(1)..=LONGEST_HOLD)
+                }),
+            },
             log: Log {
                 format: from.value("log.format", |text| {
                     parse::choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
@@ -351,6 +369,14 @@ impl ReadStore {
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+/// A duration as every setting has it (`1h30m`).
+///
+/// # Errors
+/// What is none, and what to write instead.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    parse::duration(text, Duration::from_millis(1)..=LONGEST_HOLD).map_err(|wrong| wrong.remedy)
 }
 
 fn count(text: &str) -> Result<NonZeroUsize, Wrong> {

@@ -50,6 +50,8 @@ fn the_defaults_alone_are_sound_and_as_the_contract_names_them() {
     assert_eq!(config.snapshots.every_events.get(), 500_000);
     assert!(config.snapshots.topic);
     assert_eq!(config.snapshots.cache_bytes.get(), 64 << 20);
+    assert_eq!(config.transactions.max_open.get(), 10_000);
+    assert_eq!(config.transactions.default_hold, Duration::from_hours(7 * 24));
     let decimals = [("BTC", 8), ("EUR", 2), ("GBP", 2), ("JPY", 0), ("KWD", 3), ("POINTS", 0), ("USD", 2)];
     assert!(config.currencies.iter().map(|(code, decimals)| (code.as_str(), *decimals)).eq(decimals));
     assert_eq!(config.instance_id, gethostname::gethostname().to_string_lossy());
@@ -269,4 +271,18 @@ fn what_is_in_effect_is_told_key_by_key() {
     let keys: BTreeSet<&str> = config.effective().iter().map(|setting| setting.key.as_str()).collect();
     assert_eq!(keys.len(), config.effective().len());
     assert!(keys.contains("topics.partitions") && keys.contains("currencies.USD") && keys.contains("instance_id"));
+}
+
+#[test]
+fn at_least_one_transaction_is_under_way_and_money_is_held_for_a_second_or_longer() {
+    let config = load("[transactions]\nmax_open = 1\ndefault_hold = '1s'", &[]).unwrap();
+    assert_eq!((config.transactions.max_open.get(), config.transactions.default_hold), (1, Duration::from_secs(1)));
+    let wrong = faults("[transactions]\nmax_open = 0\ndefault_hold = '999ms'\nmax_hold = '1d'", &[]);
+    assert_eq!(keys(&wrong), ["transactions.default_hold", "transactions.max_hold", "transactions.max_open"]);
+}
+
+#[test]
+fn a_duration_elsewhere_is_written_as_in_a_setting() {
+    assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+    assert!(duration("soon").unwrap_err().contains("such as 1h30m"));
 }

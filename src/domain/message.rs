@@ -6,7 +6,7 @@
 
 use super::account::{AccountMessage, Text};
 use super::ids::{AggregateId, Timestamp, Version};
-use super::transaction::{Operation, Progress, TransactionMessage};
+use super::transaction::{Kind, Operation, Progress, Status, TransactionMessage};
 use super::{Aggregate, Cause, Recorded, Rejection, Rules};
 
 /// An aggregate that has a part in transactions.
@@ -41,6 +41,25 @@ pub trait Participant: Aggregate {
     fn progress(&self) -> Option<Progress> {
         None
     }
+
+    /// Whether a message of it is under way, so that it changes without being asked by upstream; never by default.
+    fn is_open(&self) -> bool {
+        false
+    }
+
+    /// What an event that was just applied is counted as, beside being one; nothing by default.
+    fn milestone(&self, _event: &Self::Event) -> Option<Milestone> {
+        None
+    }
+}
+
+/// An event that somebody counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Milestone {
+    /// A transaction of that kind has ended so.
+    Ended(Kind, Status),
+    /// A posting that no rule could refuse.
+    Forced,
 }
 
 /// A message on its way.

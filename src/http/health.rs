@@ -16,11 +16,14 @@ pub struct Health {
 
 #[derive(Default, Debug)]
 struct Facts {
-    membership: Membership,
+    /// By group.
+    memberships: BTreeMap<&'static str, Membership>,
     waiting_for: Option<String>,
     partitions: BTreeMap<(&'static str, u32), PartitionStatus>,
     projections: BTreeMap<u32, PartitionStatus>,
     projections_obstacle: Option<String>,
+    /// Whether the read side has begun to work. For a process that does nothing else that is all there is to join.
+    projects: bool,
 }
 
 /// Where this engine stands in its groups.
@@ -92,9 +95,9 @@ impl Health {
         Self::default()
     }
 
-    /// Where it stands in its groups from now on.
-    pub fn membership(&self, membership: Membership) {
-        self.facts().membership = membership;
+    /// Where it stands in that group from now on.
+    pub fn membership(&self, group: &'static str, membership: Membership) {
+        self.facts().memberships.insert(group, membership);
     }
 
     /// What it needs from outside, said so that somebody can give it; `None` when it has it.
@@ -125,9 +128,10 @@ impl Health {
         let partitions =
             facts.partitions.iter().map(|(&(aggregate, partition), status)| told(aggregate, partition, status));
         let projections = facts.projections.iter().map(|(&partition, status)| told("projection", partition, status));
+        let membership = facts.membership();
         Readiness {
-            ready: facts.membership == Membership::Joined && facts.waiting_for.is_none() && running,
-            membership: facts.membership,
+            ready: membership == Membership::Joined && facts.waiting_for.is_none() && running,
+            membership,
             waiting_for: facts.waiting_for.clone(),
             partitions: partitions.collect(),
             projections: projections.collect(),
@@ -142,7 +146,9 @@ impl Health {
 
 impl Watcher for Health {
     fn projections(&self, obstacle: Option<String>) {
-        self.facts().projections_obstacle = obstacle;
+        let mut facts = self.facts();
+        facts.projects |= obstacle.is_none();
+        facts.projections_obstacle = obstacle;
     }
 
     fn projection(&self, partition: u32, state: Option<(PartitionState, Option<String>)>) {
@@ -154,14 +160,43 @@ impl Watcher for Health {
     }
 }
 
+impl Facts {
+    /// Of all groups: it has joined when it is a member of each.
+    fn membership(&self) -> Membership {
+        let all = self.memberships.values();
+        let alone = if self.projects { Membership::Joined } else { Membership::Joining };
+        all.copied().max_by_key(|membership| membership.missing()).unwrap_or(alone)
+    }
+}
+
+impl Membership {
+    /// How much is missing until it can be relied on.
+    fn missing(self) -> u8 {
+        match self {
+            Membership::Joined => 0,
+            Membership::Joining => 1,
+            Membership::Draining => 2,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn joined() -> Health {
         let health = Health::new();
-        health.membership(Membership::Joined);
+        health.membership("accounts", Membership::Joined);
         health
+    }
+
+    #[test]
+    fn an_engine_is_ready_once_it_has_joined_every_group_it_begins_with() {
+        let health = joined();
+        health.membership("sagas", Membership::Joining);
+        assert!(!health.readiness().ready);
+        health.membership("sagas", Membership::Joined);
+        assert!(health.readiness().ready);
     }
 
     #[test]
@@ -189,7 +224,7 @@ mod tests {
         assert!(!health.readiness().ready);
         health.waiting_for(None);
         assert!(health.readiness().ready);
-        health.membership(Membership::Draining);
+        health.membership("accounts", Membership::Draining);
         assert!(!health.readiness().ready);
     }
 }

@@ -32,6 +32,9 @@ mod table {
     pub const SNAPSHOT_FAILURES: Family<Counter, 0> = family("billing_snapshot_failures_total", "Times a store of snapshots failed.", []);
     pub const SNAPSHOTS_DISCARDED: Family<Counter, 1> = family("billing_snapshots_discarded_total", "Times snapshots were not used.", ["reason"]);
     pub const BACKPRESSURE: Family<Seconds, 1> = family("billing_backpressure_seconds_total", "Time spent waiting on a full queue.", ["queue"]);
+    pub const TRANSACTIONS: Family<Counter, 2> = family("billing_transactions_total", "Transactions that have ended.", ["type", "outcome"]);
+    pub const TRANSACTIONS_OPEN: Family<Gauge, 1> = family("billing_transactions_open", "Transactions of which a message is under way.", ["partition"]);
+    pub const FORCED_POSTINGS: Family<Counter, 0> = family("billing_forced_postings_total", "Postings that no rule could refuse.", []);
     pub const PROJECTION_BATCH_ROWS: Family<Histogram, 0> = family("billing_projection_batch_rows", "Rows that one step of the read side writes.", []);
     pub const PROJECTION_WRITE_DURATION: Family<Histogram, 0> = family("billing_projection_write_duration_seconds", "Time to write one step of the read side.", []);
     pub const PROJECTION_LAG: Family<Gauge, 1> = family("billing_projection_lag_seconds", "Age of the oldest event taken in and not yet written.", ["partition"]);

@@ -61,6 +61,38 @@ closed_set! {
 }
 
 closed_set! {
+    /// What kind of transaction it is.
+    TransactionType {
+        /// From the outside to a customer.
+        Topup = "topup",
+        /// From a customer to the outside.
+        Withdrawal = "withdrawal",
+        /// Between two customers.
+        Transfer = "transfer",
+        /// From a customer to a merchant.
+        Payment = "payment",
+        /// Back to the customer of a payment.
+        Refund = "refund",
+    }
+}
+
+closed_set! {
+    /// How a transaction has ended.
+    TransactionOutcome {
+        /// All its money has moved.
+        Completed = "completed",
+        /// Released because upstream asked.
+        Voided = "voided",
+        /// Released because time was over.
+        Expired = "expired",
+        /// Refused before anything moved.
+        Failed = "failed",
+        /// Refused after something had moved, which has moved back.
+        Compensated = "compensated",
+    }
+}
+
+closed_set! {
     /// Where a partition stands between assignment and revocation.
     PartitionState {
         /// Fencing earlier owners and replaying its events.
@@ -121,5 +153,7 @@ closed_set! {
         Inbox = "inbox",
         /// The commit in flight; the batch decided ahead waits.
         Commit = "commit",
+        /// Transactions that are open; commands wait.
+        OpenTransactions = "open_transactions",
     }
 }

@@ -5,6 +5,7 @@
 mod exposition;
 mod families;
 mod labels;
+mod projection;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,10 +15,17 @@ use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 pub use families::Seconds;
-pub use labels::{DeadLetterReason, DiscardReason, Label, Outcome, PartitionState, Queue, RestartReason};
+pub use labels::{
+    DeadLetterReason, DiscardReason, Label, Outcome, PartitionState, Queue, RestartReason, TransactionOutcome,
+    TransactionType,
+};
+pub use projection::{ProjectionMetrics, ProjectionScope};
 
 /// How often [`Metrics::upkeep`] is due: a second of full load is a few megabytes of samples.
 pub const UPKEEP: Duration = Duration::from_secs(1);
+
+/// The type of aggregate that is open or has ended.
+const TRANSACTION: &str = "transaction";
 
 /// All metrics of one engine; several can live in one process.
 pub struct Metrics {
@@ -65,6 +73,10 @@ impl Metrics {
             snapshots_discarded: PerLabel::new(|reason| families::SNAPSHOTS_DISCARDED.with(recorder, [reason])),
             snapshot_failures: families::SNAPSHOT_FAILURES.with(recorder, []),
             backpressure: PerLabel::new(|queue| families::BACKPRESSURE.with(recorder, [queue])),
+            transactions: PerLabel::new(|kind| {
+                PerLabel::new(|outcome| families::TRANSACTIONS.with(recorder, [kind, outcome]))
+            }),
+            forced_postings: families::FORCED_POSTINGS.with(recorder, []),
         }
     }
 
@@ -96,28 +108,11 @@ impl Metrics {
             aggregate: self.aggregate(aggregate),
             actors: families::ACTORS.with(&recorder, [aggregate, &number]),
             snapshot_age: families::SNAPSHOT_AGE.with(&recorder, [aggregate, &number]),
+            transactions_open: (aggregate == TRANSACTION)
+                .then(|| families::TRANSACTIONS_OPEN.with(&recorder, [&number])),
             commands_lag: lag(&scope.commands),
             inbox_lag: lag(&scope.inbox),
             state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [aggregate, &number, state])),
-            _series: recorder,
-        }
-    }
-
-    /// What is measured of one partition of the read side while it is owned. Only the newest of the same is exposed.
-    pub fn projection(&self, scope: &ProjectionScope, partition: u32) -> ProjectionMetrics {
-        const AGGREGATE: &str = "projection";
-        let number = partition.to_string();
-        let recorder = Arc::new(families::recorder());
-        self.partitions().insert((AGGREGATE, partition), Arc::downgrade(&recorder));
-        ProjectionMetrics {
-            batch_rows: families::PROJECTION_BATCH_ROWS.with(&self.recorder, []),
-            write_duration: families::PROJECTION_WRITE_DURATION.with(&self.recorder, []),
-            lag: families::PROJECTION_LAG.with(&recorder, [&number]),
-            consumer_lag: scope.topics.each_ref().map(|topic| Lag {
-                records: families::LAG_RECORDS.with(&recorder, [&scope.group, topic, &number]),
-                seconds: families::LAG_SECONDS.with(&recorder, [&scope.group, topic, &number]),
-            }),
-            state: PerLabel::new(|state| families::PARTITION_STATE.with(&recorder, [AGGREGATE, &number, state])),
             _series: recorder,
         }
     }
@@ -164,6 +159,10 @@ pub struct EngineMetrics {
     pub snapshots_discarded: PerLabel<DiscardReason, Counter>,
     /// Time spent waiting on a full queue.
     pub backpressure: PerLabel<Queue, Seconds>,
+    /// Transactions that have ended, counted once, when that took effect.
+    pub transactions: PerLabel<TransactionType, PerLabel<TransactionOutcome, Counter>>,
+    /// Postings that no rule could refuse.
+    pub forced_postings: Counter,
 }
 
 /// What is counted for one type of aggregate.
@@ -208,6 +207,8 @@ pub struct PartitionMetrics {
     pub actors: Gauge,
     /// Since everything was covered by snapshots; 0 while everything is.
     pub snapshot_age: Gauge,
+    /// Transactions of which a message is under way; only where there are transactions.
+    pub transactions_open: Option<Gauge>,
     /// Of the commands topic.
     pub commands_lag: Lag,
     /// Of the inbox topic.
@@ -215,39 +216,6 @@ pub struct PartitionMetrics {
     state: PerLabel<PartitionState, Gauge>,
     /// Holds the series exposed.
     _series: Arc<PrometheusRecorder>,
-}
-
-/// Names that the series of a partition of the read side carry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProjectionScope {
-    /// Full name of the consumer group.
-    pub group: String,
-    /// Full names of the event topics.
-    pub topics: [String; 2],
-}
-
-/// What is measured of one owned partition of the read side. When this is dropped, its series are gone.
-pub struct ProjectionMetrics {
-    /// Rows of one step.
-    pub batch_rows: Histogram,
-    /// Time to write one step.
-    pub write_duration: Histogram,
-    /// Age of the oldest event taken in and not yet written.
-    pub lag: Gauge,
-    /// Of each event topic.
-    pub consumer_lag: [Lag; 2],
-    state: PerLabel<PartitionState, Gauge>,
-    /// Holds the series exposed.
-    _series: Arc<PrometheusRecorder>,
-}
-
-impl ProjectionMetrics {
-    /// Says where the partition stands now.
-    pub fn enter(&self, state: PartitionState) {
-        for each in PartitionState::ALL {
-            self.state.of(*each).set(if *each == state { 1.0 } else { 0.0 });
-        }
-    }
 }
 
 /// How far an input is behind.
@@ -366,10 +334,11 @@ mod tests {
     #[test]
     fn every_metric_stands_under_one_header_and_totals_are_counters() {
         let metrics = Metrics::new();
-        let _partitions = [0, 1].map(|partition| metrics.partition(&scope(), partition));
+        let of = |aggregate| metrics.partition(&Scope { aggregate, ..scope() }, 0);
+        let _partitions = [of("account"), of(TRANSACTION)];
         let text = metrics.render();
         let headers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-        assert_eq!(headers.len(), 21, "{headers:?}");
+        assert_eq!(headers.len(), 24, "{headers:?}");
         assert!(headers.is_sorted_by(|one, next| one < next), "in order, none twice: {headers:?}");
         let mut metric = "";
         for line in text.lines() {

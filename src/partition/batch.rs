@@ -1,9 +1,11 @@
 //! What is decided and waits for its commit.
 
+use super::agenda::{Appointment, Outlook};
 use super::checkpoint::Added;
 use super::desk::Outcome;
 use super::lifecycle::BatchId;
 use super::stock::Portion;
+use crate::domain::ids::AggregateId;
 use crate::log::{Lane, Millis, Offset, PerLane};
 
 /// Everything decided since the last commit was started.
@@ -16,6 +18,7 @@ pub struct Batch {
     oldest: PerLane<Option<Millis>>,
     outcomes: Vec<Outcome>,
     added: Added,
+    turns: Vec<Appointment>,
 }
 
 impl Batch {
@@ -29,6 +32,7 @@ impl Batch {
             oldest: PerLane::default(),
             outcomes: Vec::new(),
             added: Added::default(),
+            turns: Vec::new(),
         }
     }
 
@@ -65,6 +69,16 @@ impl Batch {
     /// What it adds to the log once it is committed.
     pub fn added(&self) -> Added {
         self.added
+    }
+
+    /// This is to come of an aggregate from now on.
+    pub fn turn(&mut self, id: AggregateId, to: Outlook) {
+        self.turns.push((id, to));
+    }
+
+    /// What else is to come of aggregates once it is committed, in the order in which that was decided.
+    pub fn turns(&self) -> &[Appointment] {
+        &self.turns
     }
 
     /// Counts in what became of a round.

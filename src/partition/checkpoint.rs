@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::agenda::Appointment;
 use super::held;
+use super::milestones::Milestones;
 use crate::log::{Lane, Offset, PerLane};
 use crate::wire::snapshot::LastEvent;
 
@@ -39,6 +41,10 @@ pub struct Added {
     pub aggregates: u64,
     /// Commands that took effect.
     pub accepted: u64,
+    /// Messages that were heard.
+    pub heard: u64,
+    /// What somebody counts.
+    pub milestones: Milestones,
 }
 
 impl Added {
@@ -49,6 +55,8 @@ impl Added {
         }
         self.aggregates += more.aggregates;
         self.accepted += more.accepted;
+        self.heard += more.heard;
+        self.milestones.merge(&more.milestones);
     }
 }
 
@@ -57,7 +65,7 @@ impl Added {
 pub struct Pace {
     /// Between the beginnings of two checkpoints.
     pub interval: Duration,
-    /// Commands that took effect, after which one does not wait for the interval.
+    /// Commands and messages that took effect, after which one does not wait for the interval.
     pub every_events: u64,
 }
 
@@ -66,6 +74,8 @@ pub struct Pace {
 pub struct UnderWay {
     /// What is settled when all are saved.
     pub standing: Standing,
+    /// What was to come of all aggregates then.
+    pub agenda: Vec<Appointment>,
     /// Places of those that are yet to be serialised.
     pub due: VecDeque<u32>,
     /// The generation of the topic that holds all that was saved until it began; `None` when none does.
@@ -81,7 +91,8 @@ pub struct Checkpoints {
     /// Committed, but nobody said where.
     unplaced: Added,
     since_begin: u64,
-    begun_at: Instant,
+    /// `None` when events had to be read again: they are covered first, or every further crash would add to them.
+    begun_at: Option<Instant>,
     /// Places of those that changed since the last checkpoint began.
     pub changed: Vec<u32>,
     under_way: Option<UnderWay>,
@@ -98,7 +109,7 @@ impl Checkpoints {
             standing,
             unplaced: Added::default(),
             since_begin: replayed,
-            begun_at: now,
+            begun_at: (replayed == 0).then_some(now),
             changed: Vec::new(),
             under_way: None,
             settled_at: now,
@@ -119,7 +130,7 @@ impl Checkpoints {
     /// A batch took effect. The log says where its last event lies, or it has none.
     pub fn committed(&mut self, added: Added, last_event: Option<LastEvent>) {
         self.unplaced.add(added);
-        self.since_begin += added.accepted;
+        self.since_begin += added.accepted + added.heard;
         for lane in Lane::ALL {
             held::note(&mut self.standing.sources, added.sources.of(lane).map(|offset| (lane, offset)));
         }
@@ -134,15 +145,17 @@ impl Checkpoints {
     pub fn is_due(&self) -> bool {
         self.under_way.is_none()
             && !self.changed.is_empty()
-            && (self.since_begin >= self.pace.every_events || self.begun_at.elapsed() >= self.pace.interval)
+            && (self.since_begin >= self.pace.every_events
+                || self.begun_at.is_none_or(|at| at.elapsed() >= self.pace.interval))
     }
 
     /// Begins a checkpoint over all that changed.
-    pub fn begin(&mut self, generation: Option<Generation>) {
+    pub fn begin(&mut self, generation: Option<Generation>, agenda: Vec<Appointment>) {
         let due = std::mem::take(&mut self.changed).into();
         self.since_begin = 0;
-        self.begun_at = Instant::now();
-        self.under_way = Some(UnderWay { standing: self.standing, due, generation, begun_at: self.begun_at });
+        let begun_at = Instant::now();
+        self.begun_at = Some(begun_at);
+        self.under_way = Some(UnderWay { standing: self.standing, agenda, due, generation, begun_at });
     }
 
     /// The one that has begun.
@@ -151,9 +164,8 @@ impl Checkpoints {
     }
 
     /// What can be settled: everything that the checkpoint is about was taken. Whoever asks knows that it is saved too.
-    pub fn complete(&self) -> Option<(Standing, Option<Generation>)> {
-        let under_way = self.under_way.as_ref()?;
-        under_way.due.is_empty().then_some((under_way.standing, under_way.generation))
+    pub fn complete(&self) -> Option<&UnderWay> {
+        self.under_way.as_ref().filter(|under_way| under_way.due.is_empty())
     }
 
     /// The checkpoint has ended.
@@ -176,7 +188,7 @@ mod tests {
     }
 
     fn added(source: Offset, aggregates: u64) -> Added {
-        Added { sources: PerLane { commands: Some(source), inbox: None }, aggregates, accepted: 1 }
+        Added { sources: PerLane { commands: Some(source), inbox: None }, aggregates, accepted: 1, ..Added::default() }
     }
 
     fn ready(pace: Pace) -> Checkpoints {
@@ -188,12 +200,12 @@ mod tests {
         let mut checkpoints = ready(NEVER);
         checkpoints.committed(added(4, 1), event(9));
         checkpoints.changed = vec![3, 5];
-        checkpoints.begin(Some(2));
+        checkpoints.begin(Some(2), Vec::new());
         checkpoints.committed(added(6, 1), event(20));
-        assert_eq!(checkpoints.complete(), None, "two are yet to be taken");
+        assert!(checkpoints.complete().is_none(), "two are yet to be taken");
         checkpoints.under_way().unwrap().due.clear();
-        let (standing, generation) = checkpoints.complete().unwrap();
-        assert_eq!((standing.covered, standing.aggregates, generation), (10, 1, Some(2)));
+        let UnderWay { standing, generation, .. } = checkpoints.complete().unwrap();
+        assert_eq!((standing.covered, standing.aggregates, *generation), (10, 1, Some(2)));
         assert_eq!(checkpoints.settled(), None);
         checkpoints.settle();
         assert_eq!(checkpoints.settled(), Some(10));
@@ -204,13 +216,13 @@ mod tests {
         let mut checkpoints = ready(NEVER);
         checkpoints.committed(added(4, 1), event(9));
         checkpoints.committed(added(5, 1), None);
-        checkpoints.begin(None);
-        let (standing, _) = checkpoints.complete().unwrap();
+        checkpoints.begin(None, Vec::new());
+        let standing = checkpoints.complete().unwrap().standing;
         assert_eq!((standing.covered, standing.aggregates, standing.sources.commands), (10, 1, Some(5)));
         checkpoints.settle();
         checkpoints.committed(added(6, 1), event(13));
-        checkpoints.begin(None);
-        let (standing, _) = checkpoints.complete().unwrap();
+        checkpoints.begin(None, Vec::new());
+        let standing = checkpoints.complete().unwrap().standing;
         assert_eq!((standing.covered, standing.aggregates), (14, 3));
     }
 
@@ -222,11 +234,18 @@ mod tests {
         assert!(!checkpoints.is_due());
         checkpoints.committed(added(2, 0), event(2));
         assert!(checkpoints.is_due());
-        checkpoints.begin(None);
+        checkpoints.begin(None, Vec::new());
         assert!(!checkpoints.is_due(), "one at a time");
         let mut at_once = ready(Pace { interval: Duration::ZERO, ..NEVER });
         assert!(!at_once.is_due(), "nothing changed");
         at_once.changed = vec![0];
         assert!(at_once.is_due());
+        let mut after_a_crash = Checkpoints::new(NEVER, Standing::default(), None, 1);
+        after_a_crash.changed = vec![0];
+        assert!(after_a_crash.is_due(), "what was read again is covered before another crash");
+        after_a_crash.begin(None, Vec::new());
+        after_a_crash.settle();
+        after_a_crash.changed = vec![0];
+        assert!(!after_a_crash.is_due());
     }
 }

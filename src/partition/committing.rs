@@ -13,10 +13,10 @@ use super::lifecycle::{End, Stage};
 use super::measures;
 use super::supervisor::{Supervisor, Work};
 use crate::log::{Commit, Error, Offset};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 use crate::wire::snapshot::LastEvent;
 
-/// How often a partition looks at its idle positions and its lag.
+/// How often a partition looks at its idle positions, at its lag, and at whose time has come.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How long an idle partition leaves its offsets uncommitted: far below the seven days after which a broker
 /// forgets them.
@@ -35,7 +35,7 @@ pub(super) struct Committing {
     since: Instant,
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     pub(super) fn start_commit(&mut self, context: &mut Context<Self>) {
         let next = self.batch.next_offsets();
         let batch = std::mem::replace(&mut self.batch, Batch::starting_at(next));
@@ -44,6 +44,7 @@ impl<A: Wire> Supervisor<A> {
         let kept = self.keeping.as_mut().map(|keeping| keeping.add_to(&mut records, place));
         let (slice, has_page) = kept.unwrap_or_default();
         let commit = Arc::new(Commit { next_offsets: next, records });
+        self.measure_snapshots();
         self.send_commit(Committing { commit, batch, slice, has_page, since: Instant::now() }, context);
     }
 
@@ -58,7 +59,11 @@ impl<A: Wire> Supervisor<A> {
         match answer {
             Ok(end_of_events) => {
                 self.committed_at = Instant::now();
+                for (id, outlook) in committing.batch.turns() {
+                    self.agenda.note(id, *outlook);
+                }
                 self.keep(&committing, end_of_events);
+                measures::milestones(&self.metrics, &committing.batch.added().milestones);
                 measures::committed(
                     &self.metrics,
                     &committing.batch.into_outcomes(),
@@ -110,21 +115,30 @@ impl<A: Wire> Supervisor<A> {
         if idle && self.batch.records() == 0 && (moved || self.committed_at.elapsed() >= RECOMMIT) {
             self.start_commit(context);
         }
+        self.sweep();
         self.measure(context);
         self.advance(context);
+    }
+
+    /// Whoever sees what a commit brought does not see an age of before.
+    pub(super) fn measure_snapshots(&self) {
+        if let Some(keeping) = &self.keeping {
+            self.metrics.snapshot_age.set(keeping.checkpoints.age().as_secs_f64());
+        }
     }
 
     /// Looks at what the partition holds and how far it is behind.
     fn measure(&mut self, context: &mut Context<Self>) {
         self.metrics.actors.set(self.routes.live() as f64);
+        self.measure_snapshots();
         if let Some(keeping) = &mut self.keeping {
-            self.metrics.snapshot_age.set(keeping.checkpoints.age().as_secs_f64());
             // Who is idle is noticed by nothing else.
             keeping.may_passivate = true;
         }
         if let Some(stock) = &self.stock {
             measures::backpressure(&self.metrics, stock);
         }
+        measures::open(&self.metrics, &mut self.admission);
         let first = self.committing.as_ref().map_or(&self.batch, |committing| &committing.batch);
         let (committed, oldest, now) = (first.start(), first.oldest(), (self.settings.clock)());
         // One question at a time: while a broker is away, answers take longer than ticks.

@@ -6,17 +6,21 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::agenda::Outlook;
 use super::checkpoint::Added;
-use super::clerk::Clerk;
+use super::clerk::{Arrival, Clerk};
+use super::lifecycle::Halt;
 use super::stock::Portion;
 use crate::domain::Rules;
-use crate::domain::ids::Timestamp;
+use crate::domain::ids::{AggregateId, Timestamp};
+use crate::domain::message::Delivery;
 use crate::log::{Drafts, Millis};
+use crate::wire::Request;
+use crate::wire::message::Mail;
 use crate::wire::snapshot::Conditions;
-use crate::wire::{Request, Wire};
 
 /// The shared part of a partition.
-pub struct Desk<A: Wire> {
+pub struct Desk<A: Mail> {
     /// The round in progress; empty between rounds.
     pub round: RefCell<Round<A>>,
     /// What decisions depend on.
@@ -30,11 +34,11 @@ pub struct Desk<A: Wire> {
 }
 
 /// Some records that are decided together.
-pub struct Round<A: Wire> {
+pub struct Round<A: Mail> {
     /// The records, in the order in which they were taken.
     pub portions: Vec<Portion>,
     /// One entry a record, in the same order.
-    pub tasks: Vec<Task<A::Command>>,
+    pub tasks: Vec<Task<A>>,
     /// The tasks that actors answer, grouped by aggregate, in record order within each.
     pub order: Vec<u32>,
     /// Everything to be written, of this round and of those before it that wait for the same commit.
@@ -45,24 +49,74 @@ pub struct Round<A: Wire> {
     pub now: Timestamp,
     /// Places of the aggregates that it changed.
     pub changed: Vec<u32>,
+    /// Aggregates of which something else is to come since.
+    pub turns: Vec<Turn>,
     /// What it adds to the log.
     pub added: Added,
+    /// The first thing that could be neither done nor refused.
+    pub stuck: Option<Halt>,
     /// Without records, and with the memory of an earlier commit.
     spare: Drafts,
 }
 
-/// One record of a round.
-pub struct Task<C> {
-    /// Which portion it lies in.
+/// One record of a round, or time that has come.
+pub struct Task<A: Mail> {
+    /// Where the record lies; none for time.
+    pub place: Option<Place>,
+    /// When upstream sent it.
+    pub sent_at: Millis,
+    /// What it asks an actor; `None` when it was answered without asking one.
+    pub asked: Option<Asked<A>>,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// Something else is to come of an aggregate.
+pub struct Turn {
+    /// Of which.
+    pub id: AggregateId,
+    /// Before the round.
+    pub from: Outlook,
+    /// And since.
+    pub to: Outlook,
+}
+
+/// Where a record of a round lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Which portion.
     pub portion: u32,
     /// Where in its portion.
     pub index: u32,
-    /// When upstream sent it.
-    pub sent_at: Millis,
-    /// What it asks for; `None` when it was answered without asking an actor.
-    pub request: Option<Request<C>>,
-    /// What became of it.
-    pub outcome: Option<Outcome>,
+}
+
+impl Place {
+    /// The record that lies there.
+    pub fn find(self, portions: &[Portion]) -> Arrival<'_> {
+        let portion = &portions[self.portion as usize];
+        Arrival { lane: portion.lane, record: portion.record(self.index as usize) }
+    }
+}
+
+/// What an aggregate is asked.
+pub enum Asked<A: Mail> {
+    /// A command of upstream.
+    Command(Request<A::Command>),
+    /// A message of another aggregate.
+    Message(Delivery<A::Message>),
+    /// What of it has ended by time alone.
+    WhatIsOver(AggregateId),
+}
+
+impl<A: Mail> Asked<A> {
+    /// The aggregate.
+    pub fn whom(&self) -> &AggregateId {
+        match self {
+            Asked::Command(request) => &request.aggregate_id,
+            Asked::Message(delivery) => &delivery.to,
+            Asked::WhatIsOver(id) => id,
+        }
+    }
 }
 
 /// What became of one record.
@@ -89,9 +143,11 @@ pub enum Verdict {
     DeadLettered(crate::wire::Reason),
     /// It was sent to its own partition.
     SentHome,
+    /// It is no command of upstream: a message of another aggregate, or time that has come.
+    Internal,
 }
 
-impl<A: Wire> Round<A> {
+impl<A: Mail> Round<A> {
     /// Nothing in progress, nothing to be written.
     pub fn empty() -> Self {
         Round {
@@ -102,7 +158,9 @@ impl<A: Wire> Round<A> {
             first_draft: 0,
             now: Timestamp::default(),
             changed: Vec::new(),
+            turns: Vec::new(),
             added: Added::default(),
+            stuck: None,
             spare: Drafts::default(),
         }
     }

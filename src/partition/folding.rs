@@ -8,6 +8,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 
 use super::Settings;
+use super::agenda::{Agenda, Outlook};
 use super::checkpoint::Standing;
 use super::held::{self, Held};
 use super::images;
@@ -18,8 +19,9 @@ use crate::domain::ids::{AggregateId, Version};
 use crate::log::{self, Chunk, Offset, Partition, Record};
 use crate::metrics::DiscardReason;
 use crate::snapshots::{self, Key, Shelf};
+use crate::wire::message::Mail;
 use crate::wire::snapshot::LastEvent;
-use crate::wire::{self, StoredEvent, Wire};
+use crate::wire::{self, StoredEvent};
 
 /// What a partition is built from.
 #[derive(Clone, Copy)]
@@ -95,21 +97,25 @@ pub struct Fold<A> {
     pub aggregates: HashMap<AggregateId, Folded<A>>,
     /// Everything below the end.
     pub standing: Standing,
+    /// What is to come of all aggregates, in memory or not.
+    pub agenda: Agenda,
     /// How many events were read.
     pub events: u64,
     /// True when those that are not in memory may lie on the shelf.
     pub on_shelf: bool,
 }
 
-impl<A: Wire> Fold<A> {
+impl<A: Mail> Fold<A> {
     /// On top of everything below `standing`.
     pub fn on(standing: Standing) -> Self {
-        Fold { aggregates: HashMap::new(), standing, events: 0, on_shelf: false }
+        Fold { aggregates: HashMap::new(), standing, agenda: Agenda::default(), events: 0, on_shelf: false }
     }
 
     /// Builds on this snapshot from now on.
     pub fn build_on(&mut self, id: AggregateId, held: Held<A>) {
         let based_on = held.state.version();
+        // It may be newer than what was noted.
+        self.agenda.note(&id, Outlook::of(&held.state));
         self.aggregates.insert(id, Folded { held, based_on, is_changed: false });
     }
 
@@ -151,13 +157,17 @@ impl<A: Wire> Fold<A> {
         self.standing.aggregates += u64::from(event.recorded.version == Version::NONE.next());
         self.standing.last_event = Some(LastEvent::of(record.offset, record.key, record.value));
         self.events += 1;
-        let known = self.aggregates.get_mut(id);
-        let folded = match known {
-            Some(folded) => folded,
-            None => self.begin(id, settings),
-        };
-        let built_on_snapshots = folded.based_on > Version::NONE;
-        folded.take(&event, source).map_err(|reason| {
+        if !self.aggregates.contains_key(id) {
+            self.begin(id, settings);
+        }
+        let Some(folded) = self.aggregates.get_mut(id) else { return Ok(()) };
+        let (built_on_snapshots, from) = (folded.based_on > Version::NONE, Outlook::of(&folded.held.state));
+        let taken = folded.take(&event, source);
+        let to = Outlook::of(&folded.held.state);
+        if to != from {
+            self.agenda.note(id, to);
+        }
+        taken.map_err(|reason| {
             if built_on_snapshots {
                 Failure::Distrust(DiscardReason::Contradicted, format!("aggregate {id}: {reason}"))
             } else {
@@ -167,7 +177,7 @@ impl<A: Wire> Fold<A> {
     }
 }
 
-impl<A: Wire> Folded<A> {
+impl<A: Mail> Folded<A> {
     fn take(&mut self, event: &StoredEvent<'_, A::Event>, source: Option<(log::Lane, Offset)>) -> Result<(), String> {
         let recorded = &event.recorded;
         if recorded.version <= self.based_on {
@@ -200,7 +210,7 @@ pub struct Stretch<'a> {
 ///
 /// # Errors
 /// What the log or the shelf does not give, or gives and cannot be used.
-pub async fn fold<A: Wire>(
+pub async fn fold<A: Mail>(
     ground: &Ground<'_>,
     fold: &mut Fold<A>,
     stretch: Stretch<'_>,
@@ -240,7 +250,7 @@ fn unknown_event(reason: DiscardReason, event: LastEvent) -> Failure {
 }
 
 /// Loads the snapshots of all aggregates of these records that are not in memory.
-async fn load_bases<A: Wire>(
+async fn load_bases<A: Mail>(
     ground: &Ground<'_>,
     fold: &mut Fold<A>,
     chunk: &Chunk,
@@ -266,7 +276,7 @@ async fn load_bases<A: Wire>(
 ///
 /// # Errors
 /// What the shelf does not give, or gives and cannot be used.
-pub async fn load<A: Wire>(
+pub async fn load<A: Mail>(
     shelf: &Arc<dyn Shelf>,
     settings: &Settings,
     ids: Vec<AggregateId>,

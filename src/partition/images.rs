@@ -1,10 +1,11 @@
 //! Between what a partition holds and the bytes that are kept of it.
 
 use super::Settings;
+use super::agenda::{Appointment, Outlook};
 use super::checkpoint::{Generation, Standing};
 use super::held::Held;
 use super::trust::Position;
-use crate::domain::ids::AggregateId;
+use crate::domain::ids::{AggregateId, Timestamp};
 use crate::log::{Drafts, PerLane, Record, Topic};
 use crate::metrics::DiscardReason;
 use crate::wire::Wire;
@@ -66,13 +67,19 @@ pub fn check<A: Wire>(key: &[u8], bytes: &[u8], settings: &Settings) -> Result<(
 
 /// The bytes of a position of the snapshots of `A`.
 pub fn write_position<A: Wire>(position: &Position) -> Vec<u8> {
-    let Position { standing, conditions, identity, generation } = position;
+    let Position { standing, agenda, conditions, identity, generation } = position;
+    let appointment = |(id, outlook): &Appointment| snapshot::Appointment {
+        id: id.to_string(),
+        next_expiry: outlook.next_expiry.map(|time| time.0),
+        is_open: outlook.is_open,
+    };
     let mut bytes = Vec::new();
     let position = snapshot::Position {
         covered: standing.covered,
         sources: sources(standing.sources),
         aggregates: standing.aggregates,
         last_event: standing.last_event,
+        agenda: agenda.iter().map(appointment).collect(),
         conditions: *conditions,
         identity: identity.clone(),
         generation: *generation,
@@ -89,7 +96,20 @@ pub fn read_position<A: Wire>(bytes: &[u8]) -> Result<Position, Unreadable> {
     let found = snapshot::decode_position::<A>(bytes)?;
     let (covered, sources, aggregates) = (found.covered, lanes(found.sources), found.aggregates);
     let standing = Standing { covered, sources, aggregates, last_event: found.last_event };
-    Ok(Position { standing, conditions: found.conditions, identity: found.identity, generation: found.generation })
+    let agenda = found.agenda.into_iter().map(appointment_of).collect::<Result<_, _>>()?;
+    Ok(Position {
+        standing,
+        agenda,
+        conditions: found.conditions,
+        identity: found.identity,
+        generation: found.generation,
+    })
+}
+
+fn appointment_of(found: snapshot::Appointment) -> Result<Appointment, Unreadable> {
+    let snapshot::Appointment { id, next_expiry, is_open } = found;
+    let id = AggregateId::parse(&id).map_err(|error| Unreadable::Useless(DiscardReason::Damaged, error.to_string()))?;
+    Ok((id, Outlook { next_expiry: next_expiry.map(Timestamp), is_open }))
 }
 
 fn sources(lanes: PerLane<Option<i64>>) -> Sources {

@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 use super::aggregate_actor::AggregateActor;
 use super::supervisor::Supervisor;
 use crate::domain::ids::AggregateId;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// Answer what every aggregate in memory holds, as soon as everything decided is committed and nothing waits.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
-pub struct Inspect<A: Wire> {
+pub struct Inspect<A: Mail> {
     /// Where to answer.
     pub answer: oneshot::Sender<Inspection<A>>,
 }
@@ -26,7 +26,7 @@ pub struct Inspection<A> {
     pub restarts: u64,
 }
 
-impl<A: Wire> Handler<Inspect<A>> for Supervisor<A> {
+impl<A: Mail> Handler<Inspect<A>> for Supervisor<A> {
     type Result = ();
 
     fn handle(&mut self, inspect: Inspect<A>, context: &mut Context<Self>) {
@@ -35,7 +35,7 @@ impl<A: Wire> Handler<Inspect<A>> for Supervisor<A> {
     }
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Asks every actor for its state; who is only folded needs no asking, who is dead stands in the log.
     pub(super) fn inspected(&self) -> impl Future<Output = Inspection<A>> + use<A> {
         let restarts = self.restarts;
@@ -60,11 +60,11 @@ impl<A: Wire> Supervisor<A> {
 /// Show what you hold.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Reveal<A: Wire> {
+pub(super) struct Reveal<A: Mail> {
     answer: oneshot::Sender<A>,
 }
 
-impl<A: Wire> Handler<Reveal<A>> for AggregateActor<A> {
+impl<A: Mail> Handler<Reveal<A>> for AggregateActor<A> {
     type Result = ();
 
     fn handle(&mut self, reveal: Reveal<A>, _: &mut Context<Self>) {

@@ -22,7 +22,7 @@ use super::trust::Position;
 use crate::domain::ids::AggregateId;
 use crate::log::{Drafts, Topic};
 use crate::snapshots::{Error, Key, Shelf};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// Most aggregates of a checkpoint that one batch takes along: what that costs nobody notices.
 const SLICE: usize = 200;
@@ -106,7 +106,7 @@ impl Keeping {
     }
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Lets some aggregates write down what they are at the end of this batch. Nothing may be decided between that
     /// and the batch's commit. False when there is nothing to write down, or no place for it.
     pub(super) fn take_slice(&mut self, context: &mut Context<Self>) -> bool {
@@ -120,7 +120,7 @@ impl<A: Wire> Supervisor<A> {
         let leavers = self.unsaved_leavers();
         let Some(keeping) = &mut self.keeping else { return false };
         if keeping.checkpoints.is_due() {
-            keeping.checkpoints.begin(keeping.mirror.level());
+            keeping.checkpoints.begin(keeping.mirror.level(), self.agenda.appointments());
         }
         let most = (SLICE_BYTES / keeping.image_bytes.max(1)).max(1);
         let leavers = leavers.into_iter().take(most);
@@ -256,8 +256,9 @@ impl<A: Wire> Supervisor<A> {
     /// Settles the checkpoint under way, when all of it is saved. True when the shelf is asked to.
     fn settle(&mut self, context: &mut Context<Self>) -> bool {
         let Some(keeping) = &mut self.keeping else { return false };
-        let Some((standing, generation)) = keeping.checkpoints.complete() else { return false };
-        let position = Position::of(standing, generation, &self.settings, &keeping.identity);
+        let Some(under_way) = keeping.checkpoints.complete() else { return false };
+        let (generation, agenda) = (under_way.generation, under_way.agenda.clone());
+        let position = Position::of(under_way.standing, agenda, generation, &self.settings, &keeping.identity);
         let position = images::write_position::<A>(&position);
         keeping.is_saving = true;
         let Some(shelf) = &keeping.shelf else {
@@ -285,7 +286,8 @@ impl<A: Wire> Supervisor<A> {
             Ok(()) => {
                 keeping.checkpoints.settle();
                 // A topic that lacks something must not say that it reaches so far.
-                keeping.waiting.position = generation.map(|_| position);
+                keeping.waiting.position = generation.and_then(|_| self.settings.fitting(position));
+                self.measure_snapshots();
             }
             Err(error) => self.shelf_failed(error, context),
         }

@@ -185,6 +185,19 @@ pub enum Halt {
         /// What is wrong, and which version it needs.
         reason: String,
     },
+    /// What an aggregate can neither do nor refuse.
+    #[error(
+        "{} asks something of {aggregate} that can be neither done nor refused: {reason}",
+        message.as_deref().map_or_else(|| "time".to_owned(), |source| format!("message {source}"))
+    )]
+    Stuck {
+        /// Where the message lies; none when time alone asks.
+        message: Option<String>,
+        /// The aggregate.
+        aggregate: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 #[cfg(test)]

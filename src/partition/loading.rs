@@ -11,12 +11,12 @@ use super::round::Group;
 use super::routes::Residence;
 use super::supervisor::{Supervisor, Work};
 use crate::domain::ids::AggregateId;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// What a shelf has of each.
 type Loaded<A> = Vec<(AggregateId, Option<Held<A>>)>;
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Gets to know these aggregates, all at once, and lets the round go on then.
     pub(super) fn look_up(&mut self, unknown: &[u32], groups: Vec<Group>, context: &mut Context<Self>) {
         let ids: Vec<AggregateId> = unknown.iter().filter_map(|place| self.routes.name(*place).cloned()).collect();

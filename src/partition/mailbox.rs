@@ -11,11 +11,11 @@ use super::recovery::{Takeover, recover};
 use super::supervisor::{Report, Supervisor};
 use crate::domain::ids::AggregateId;
 use crate::log::Signal;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// Tells the supervisor that something changed, from any thread. A full mailbox needs no telling: whatever is
 /// in it makes the supervisor look.
-pub(super) fn wake<A: Wire>(context: &mut Context<Supervisor<A>>) -> Signal {
+pub(super) fn wake<A: Mail>(context: &mut Context<Supervisor<A>>) -> Signal {
     let supervisor: WeakAddr<Supervisor<A>> = context.address().downgrade();
     Arc::new(move || {
         if let Some(supervisor) = supervisor.upgrade() {
@@ -24,7 +24,7 @@ pub(super) fn wake<A: Wire>(context: &mut Context<Supervisor<A>>) -> Signal {
     })
 }
 
-impl<A: Wire> Actor for Supervisor<A> {
+impl<A: Mail> Actor for Supervisor<A> {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
@@ -48,7 +48,7 @@ impl<A: Wire> Actor for Supervisor<A> {
 #[rtype(result = "()")]
 struct Wake;
 
-impl<A: Wire> Handler<Wake> for Supervisor<A> {
+impl<A: Mail> Handler<Wake> for Supervisor<A> {
     type Result = ();
 
     fn handle(&mut self, _: Wake, context: &mut Context<Self>) {
@@ -66,7 +66,7 @@ pub struct Release {
     pub released: oneshot::Sender<()>,
 }
 
-impl<A: Wire> Handler<Release> for Supervisor<A> {
+impl<A: Mail> Handler<Release> for Supervisor<A> {
     type Result = ();
 
     fn handle(&mut self, release: Release, context: &mut Context<Self>) {
@@ -96,7 +96,7 @@ impl Kill {
     }
 }
 
-impl<A: Wire> Handler<Kill> for Supervisor<A> {
+impl<A: Mail> Handler<Kill> for Supervisor<A> {
     type Result = ();
 
     fn handle(&mut self, kill: Kill, context: &mut Context<Self>) {

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::desk::{Outcome, Verdict};
+use super::milestones::Milestones;
 use super::stock::Stock;
 use crate::domain::ids::Timestamp;
+use crate::domain::transaction::{Kind, Status};
 use crate::log::{Lane, Millis, Offset, PerLane};
-use crate::metrics::{DeadLetterReason, Outcome as Counted, PartitionMetrics, Queue};
+use crate::metrics::{
+    DeadLetterReason, Outcome as Counted, PartitionMetrics, Queue, TransactionOutcome, TransactionType,
+};
 use crate::wire::Reason;
 
 /// A batch took effect: every command is counted once, here, where it was decided.
@@ -27,10 +32,11 @@ pub fn committed(metrics: &PartitionMetrics, outcomes: &[Outcome], took: Duratio
                 metrics.aggregate.misrouted_commands.increment(1);
                 continue;
             }
+            Verdict::Internal => continue,
         };
         counts[counted as usize] += 1;
     }
-    let upstream = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::SentHome);
+    let upstream = outcomes.iter().filter(|outcome| !matches!(outcome.verdict, Verdict::SentHome | Verdict::Internal));
     let sent_at: Vec<Millis> = upstream.map(|outcome| outcome.sent_at).collect();
     // Commands of one batch were mostly sent together.
     for together in sent_at.chunk_by(Millis::eq) {
@@ -39,6 +45,37 @@ pub fn committed(metrics: &PartitionMetrics, outcomes: &[Outcome], took: Duratio
     }
     for counted in [Counted::Accepted, Counted::Rejected, Counted::Duplicate, Counted::DeadLettered] {
         metrics.aggregate.commands.of(counted).increment(counts[counted as usize]);
+    }
+}
+
+/// What a batch that took effect has brought to an end, and what it forced.
+pub fn milestones(metrics: &PartitionMetrics, milestones: &Milestones) {
+    for (kind, status, count) in milestones.ended() {
+        if let Some(outcome) = outcome_of(status) {
+            metrics.engine.transactions.of(type_of(kind)).of(outcome).increment(count.into());
+        }
+    }
+    metrics.engine.forced_postings.increment(milestones.forced().into());
+}
+
+fn type_of(kind: Kind) -> TransactionType {
+    match kind {
+        Kind::Topup => TransactionType::Topup,
+        Kind::Withdrawal => TransactionType::Withdrawal,
+        Kind::Transfer => TransactionType::Transfer,
+        Kind::Payment => TransactionType::Payment,
+        Kind::Refund => TransactionType::Refund,
+    }
+}
+
+fn outcome_of(status: Status) -> Option<TransactionOutcome> {
+    match status {
+        Status::Completed => Some(TransactionOutcome::Completed),
+        Status::Voided => Some(TransactionOutcome::Voided),
+        Status::Expired => Some(TransactionOutcome::Expired),
+        Status::Failed => Some(TransactionOutcome::Failed),
+        Status::Compensated => Some(TransactionOutcome::Compensated),
+        Status::Requested | Status::Authorized | Status::Capturing | Status::Voiding | Status::Compensating => None,
     }
 }
 
@@ -55,6 +92,14 @@ fn dead_letter_reason(reason: Reason) -> DeadLetterReason {
 pub fn backpressure(metrics: &PartitionMetrics, stock: &Stock) {
     for (lane, queue) in [(Lane::Commands, Queue::Commands), (Lane::Inbox, Queue::Inbox)] {
         metrics.engine.backpressure.of(queue).add(stock.intake(lane).drain_waited_full());
+    }
+}
+
+/// What is open, and time for which commands had to wait for that.
+pub fn open(metrics: &PartitionMetrics, admission: &mut Admission) {
+    metrics.engine.backpressure.of(Queue::OpenTransactions).add(admission.drain_waited());
+    if let Some(gauge) = &metrics.transactions_open {
+        gauge.set(admission.open() as f64);
     }
 }
 

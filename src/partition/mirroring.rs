@@ -13,7 +13,7 @@ use super::keeping::Slice;
 use super::supervisor::Supervisor;
 use crate::log::{Drafts, Topic};
 use crate::snapshots::{BATCH, Error, Key, POSITION};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// While others are saved all the time, a page goes this often.
 const PAGE_EVERY: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ pub(super) fn add_to(
     !std::mem::take(&mut waiting.page).is_empty()
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Asks the shelf for the next page that the topic lacks, when it is time. True when it is asked.
     pub(super) fn fill(&mut self, is_idle: bool, context: &mut Context<Self>) -> bool {
         let Some(keeping) = &mut self.keeping else { return false };

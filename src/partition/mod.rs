@@ -1,19 +1,26 @@
 //! One partition, from assignment to revocation.
 //!
-//! A [`Supervisor`] owns everything of its partition: it takes records from the `stock`, lays them out on
-//! the `desk`, lets one `aggregate_actor` an account decide, and commits what comes out together with the
-//! offsets. While one commit is under way the next batch is decided ahead, one ahead and no more. A batch is
-//! cut by what waits, never by a timer.
+//! A [`Supervisor`] owns everything of its partition: it takes records from the `stock`, reads them (`reading`), lays
+//! them out on the `desk`, lets one `aggregate_actor` an account or a transaction answer (`answering`), and commits what
+//! comes out together with the offsets: events, replies, and messages to other aggregates, all written by the `clerk`.
+//! While one commit is under way the next batch is decided ahead, one ahead and no more. A batch is cut by what waits,
+//! never by a timer.
 //!
 //! A partition is one failure domain. When anything in it goes wrong it [ends](lifecycle::End), all of it is
 //! dropped, and `recovery` builds it again: `rebuilding` takes the snapshots that can be trusted (`trust`) and the
-//! events behind them, or every event there is.
+//! events behind them, or every event there is. Recovery says nothing to anybody: whatever was to be said lies on the log.
 //!
 //! What its aggregates are is kept beside the log: `keeping` lets slices of them be serialised at the end of a batch and
 //! saves them once that took effect, `checkpoint` knows how far that reaches, `mirroring` writes the same to the
 //! snapshots topic. So an aggregate may leave memory (`passivation`) and come back with its next command (`loading`).
+//!
+//! What the partition comes back to by itself stands in the `agenda`: whose time has come is asked in the next round
+//! (`taking`), and while too many transactions are open no more are admitted (`admission`).
 
+mod admission;
+mod agenda;
 mod aggregate_actor;
+mod answering;
 mod attendance;
 mod batch;
 mod checkpoint;
@@ -30,10 +37,12 @@ pub mod lifecycle;
 mod loading;
 mod mailbox;
 mod measures;
+mod milestones;
 mod mirroring;
 mod passivation;
 pub mod placement;
 pub mod poison;
+mod reading;
 mod rebuilding;
 mod recovery;
 mod refolding;
@@ -41,6 +50,7 @@ mod round;
 mod routes;
 mod stock;
 mod supervisor;
+mod taking;
 mod trust;
 
 use std::sync::Arc;
@@ -51,8 +61,9 @@ use crate::domain::ids::Timestamp;
 use crate::log::{Lane, PerLane, Spec};
 use crate::wire::snapshot::Conditions;
 
+pub use agenda::{Agenda, Appointment, Outlook};
 pub use checkpoint::{Generation, Pace, Standing};
-pub use clerk::{DEAD_LETTERS, REPLIES};
+pub use clerk::{ACCOUNT_INBOX, DEAD_LETTERS, REPLIES, TRANSACTION_INBOX};
 pub use held::Held;
 pub use inspect::{Inspect, Inspection};
 pub use mailbox::{Kill, Release};
@@ -75,6 +86,8 @@ pub struct Settings {
     pub batch_records: usize,
     /// Bytes to be written after which a batch takes no more records.
     pub batch_bytes: usize,
+    /// Transactions that may be open at once; then commands wait.
+    pub max_open: usize,
     /// Most bytes of a command's value.
     pub message_bytes: usize,
     /// Most bytes of an event: key, value and headers.
@@ -99,6 +112,7 @@ impl Settings {
             rules,
             batch_records: 2_000,
             batch_bytes: 8 << 20,
+            max_open: 10_000,
             message_bytes: 10 << 20,
             event_bytes: EVENT_TOPIC_BYTES - BATCH_OVERHEAD,
             carried_bytes: CARRYING_TOPIC_BYTES - BATCH_OVERHEAD,
@@ -113,6 +127,12 @@ impl Settings {
     /// What changes the fold of the same events.
     pub fn conditions(&self) -> Conditions {
         Conditions { partitions: self.partitions, window: self.rules.idempotency_window as u64 }
+    }
+
+    /// A value of the snapshots topic, unless it is too large for it: a partition that finds an older position there
+    /// only has more to fold.
+    fn fitting(&self, value: Vec<u8>) -> Option<Vec<u8>> {
+        Some(value).filter(|value| value.len() <= self.event_bytes)
     }
 
     /// Full name of the consumer group.

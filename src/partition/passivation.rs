@@ -4,12 +4,12 @@
 use tokio::time::Instant;
 
 use super::supervisor::{Supervisor, Work};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// Most that are looked at in one go.
 const LOOKED_AT: usize = 2_000;
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Lets go of those that may leave and are saved.
     pub(super) fn passivate(&mut self) {
         let Some(keeping) = &mut self.keeping else { return };

@@ -7,6 +7,7 @@ use std::ops::Range;
 use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
+use super::agenda::Appointment;
 use super::checkpoint::{Generation, Standing};
 use super::folding::{Failure, Fold, Folded, Ground, Stretch, fold};
 use super::held::Held;
@@ -18,7 +19,7 @@ use crate::domain::ids::AggregateId;
 use crate::log::{Offset, Record};
 use crate::metrics::{DiscardReason, EngineMetrics};
 use crate::snapshots::{BATCH, Key, POSITION};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// A partition's memory, up to the end of its events.
 pub struct Rebuilt<A> {
@@ -36,7 +37,7 @@ pub struct Rebuilt<A> {
 ///
 /// # Errors
 /// What the log or the shelf does not give, and a history that cannot be trusted however it is read.
-pub async fn rebuild<A: Wire>(
+pub async fn rebuild<A: Mail>(
     ground: &Ground<'_>,
     bounds: Range<Offset>,
     metrics: &EngineMetrics,
@@ -85,7 +86,7 @@ impl Here<'_> {
         }
     }
 
-    fn judged<A: Wire>(&self, position: &[u8]) -> Result<Position, Failure> {
+    fn judged<A: Mail>(&self, position: &[u8]) -> Result<Position, Failure> {
         let settings = self.ground.settings;
         let position = images::read_position::<A>(position)?;
         let present =
@@ -96,11 +97,12 @@ impl Here<'_> {
         Ok(position)
     }
 
-    async fn read_shelf<A: Wire>(&self) -> Result<Option<Rebuilt<A>>, Failure> {
+    async fn read_shelf<A: Mail>(&self) -> Result<Option<Rebuilt<A>>, Failure> {
         let Some(shelf) = self.ground.shelf else { return Ok(None) };
         let Some(position) = shelf.position().await? else { return Ok(None) };
         let position = self.judged::<A>(&position)?;
-        let tail = Fold { on_shelf: true, ..Fold::on(position.standing) };
+        let agenda = position.agenda.into_iter().collect();
+        let tail = Fold { on_shelf: true, agenda, ..Fold::on(position.standing) };
         let mirror = match position.generation.filter(|_| self.ground.settings.keep.topic) {
             Some(generation) => Mirror::Level(generation),
             None => self.filling(None),
@@ -109,7 +111,7 @@ impl Here<'_> {
     }
 
     /// Folds what lies behind the position on top of it.
-    async fn fold_tail<A: Wire>(&self, mut tail: Fold<A>, mirror: Mirror) -> Result<Rebuilt<A>, Failure> {
+    async fn fold_tail<A: Mail>(&self, mut tail: Fold<A>, mirror: Mirror) -> Result<Rebuilt<A>, Failure> {
         let settled = tail.standing.covered;
         let stretch = Stretch { range: settled..self.bounds.end, remembered: tail.standing.last_event, wanted: None };
         fold(self.ground, &mut tail, stretch, async |_, _| Ok(())).await?;
@@ -120,7 +122,7 @@ impl Here<'_> {
 
     /// Restores what the topic holds: onto the shelf, or into memory where there is none. `newest` becomes the newest
     /// generation that was seen, whatever becomes of it.
-    async fn read_topic<A: Wire>(&self, newest: &mut Option<Generation>) -> Result<Option<Rebuilt<A>>, Failure> {
+    async fn read_topic<A: Mail>(&self, newest: &mut Option<Generation>) -> Result<Option<Rebuilt<A>>, Failure> {
         let mut restored = Restored::<A>::new();
         let mut chunks = self.ground.log.snapshots();
         while let Some(chunk) = chunks.recv().await {
@@ -148,9 +150,10 @@ impl Here<'_> {
             return Err(Failure::Distrust(DiscardReason::Incomplete, text));
         }
         if let Some(shelf) = self.ground.shelf {
-            shelf.settle(self.position::<A>(position.standing, *newest)).await?;
+            shelf.settle(self.position::<A>(position.standing, position.agenda.clone(), *newest)).await?;
         }
-        let mut tail = Fold { on_shelf: self.ground.shelf.is_some(), ..Fold::on(position.standing) };
+        let agenda = position.agenda.into_iter().collect();
+        let mut tail = Fold { on_shelf: self.ground.shelf.is_some(), agenda, ..Fold::on(position.standing) };
         for (id, held) in restored.held {
             tail.build_on(id, held);
         }
@@ -159,7 +162,7 @@ impl Here<'_> {
 
     /// Folds everything there is. With a shelf no more is kept in memory than may be resident. As long as nothing has
     /// left memory, all of it is given to the topic as a generation of its own, newer than the `newest` there.
-    async fn read_log<A: Wire>(&self, newest: Option<Generation>) -> Result<Rebuilt<A>, Failure> {
+    async fn read_log<A: Mail>(&self, newest: Option<Generation>) -> Result<Rebuilt<A>, Failure> {
         let mut all = Fold::on(Standing { covered: self.bounds.start, ..Standing::default() });
         let stretch = Stretch { range: self.bounds.clone(), remembered: None, wanted: None };
         let mut settled = None;
@@ -191,7 +194,7 @@ impl Here<'_> {
     }
 
     /// Saves what is in memory and lets it go. All that was folded so far is on the shelf then, so that is settled too.
-    async fn make_room<A: Wire>(&self, all: &mut Fold<A>) -> Result<(), Failure> {
+    async fn make_room<A: Mail>(&self, all: &mut Fold<A>) -> Result<(), Failure> {
         let (Some(shelf), settings) = (self.ground.shelf, self.ground.settings) else { return Ok(()) };
         let mut changed: Vec<_> = all.aggregates.drain().filter(|(_, folded)| folded.is_changed).collect();
         changed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -202,13 +205,18 @@ impl Here<'_> {
             };
             shelf.save(changed.by_ref().take(BATCH).map(image).collect()).await?;
         }
-        shelf.settle(self.position::<A>(all.standing, None)).await?;
+        shelf.settle(self.position::<A>(all.standing, all.agenda.appointments(), None)).await?;
         all.on_shelf = true;
         Ok(())
     }
 
-    fn position<A: Wire>(&self, standing: Standing, generation: Option<Generation>) -> Vec<u8> {
-        images::write_position::<A>(&Position::of(standing, generation, self.ground.settings, &self.identity))
+    fn position<A: Mail>(
+        &self,
+        standing: Standing,
+        agenda: Vec<Appointment>,
+        generation: Option<Generation>,
+    ) -> Vec<u8> {
+        images::write_position::<A>(&Position::of(standing, agenda, generation, self.ground.settings, &self.identity))
     }
 }
 
@@ -223,7 +231,7 @@ struct Restored<A> {
     held: HashMap<AggregateId, Held<A>>,
 }
 
-impl<A: Wire> Restored<A> {
+impl<A: Mail> Restored<A> {
     fn new() -> Self {
         Restored { position: None, keys: HashSet::new(), waiting: Vec::new(), held: HashMap::new() }
     }

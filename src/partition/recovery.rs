@@ -11,7 +11,7 @@ use super::rebuilding::{Rebuilt, rebuild};
 use crate::log::{Commit, Drafts, Error, Input, Intake, Lane, Offset, Partition, PerLane, Signal};
 use crate::metrics::EngineMetrics;
 use crate::snapshots::Shelf;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// A partition that is ready for its first command.
 pub struct Recovered<A> {
@@ -44,7 +44,7 @@ pub struct Takeover {
 ///
 /// # Errors
 /// [`End::Log`] and [`End::Snapshots`] when they do not answer, [`End::Halted`] when the log cannot be trusted.
-pub async fn recover<A: Wire>(takeover: Takeover) -> Result<Recovered<A>, End> {
+pub async fn recover<A: Mail>(takeover: Takeover) -> Result<Recovered<A>, End> {
     let Takeover { log, settings, shelf, accepted, arrived, metrics } = takeover;
     log.fence().await?;
     let inputs = log.inputs().await?;

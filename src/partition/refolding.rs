@@ -14,9 +14,10 @@ use super::routes::Residence;
 use super::supervisor::{Supervisor, Work};
 use crate::domain::ids::AggregateId;
 use crate::metrics::RestartReason;
-use crate::wire::{self, Wire};
+use crate::wire;
+use crate::wire::message::Mail;
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Folds again those whose actors died: from what is saved of them and the log, once the commit under way is in
     /// it, and from what is decided and waits.
     pub(super) fn fold_lost(&mut self, context: &mut Context<Self>) {

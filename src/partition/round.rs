@@ -3,21 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Settings;
+use tokio::time::Instant;
+
 use super::aggregate_actor::{Die, Process};
 use super::attendance::Attendance;
-use super::clerk::{Clerk, Entry};
-use super::desk::{Outcome, Round, Task, Verdict};
-use super::lifecycle::{End, Halt};
+use super::clerk::{Arrival, Clerk};
+use super::desk::{Outcome, Place, Round, Task, Turn};
+use super::lifecycle::End;
 use super::mailbox::Kill;
-use super::placement::partition_of;
-use super::poison::Suspicion;
+use super::reading::{Read, Reader};
 use super::routes::{Epoch, Residence};
 use super::stock::Portion;
 use super::supervisor::Supervisor;
-use crate::log::Millis;
-use crate::wire::{self, Reason, Request, Wire, message};
-use tokio::time::Instant;
+use crate::wire::message::Mail;
 
 /// Most records of one round: small enough that other partitions on the same thread are not kept waiting.
 pub const ROUND_RECORDS: usize = 1_024;
@@ -31,48 +29,27 @@ pub struct Group {
     tasks: Range<usize>,
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// Reads the records of a round and groups those that actors have to answer; answers also the places of those that
     /// are not known here yet.
     pub(super) fn lay_out(&mut self, portions: Vec<Portion>) -> Result<(Vec<Group>, Vec<u32>), End> {
-        let round = &mut *self.desk.round.borrow_mut();
-        let reader = Reader {
-            clerk: &self.desk.clerk,
-            settings: &self.settings,
-            suspicion: &self.suspicion,
-            home: self.log.number(),
-        };
+        let desk = self.desk.clone();
+        let round = &mut *desk.round.borrow_mut();
         round.now = (self.settings.clock)();
         round.portions = portions;
-        let Round { portions, tasks, drafts, order, .. } = round;
+        round.tasks = self.take_overdue();
         // Place and task packed into one number: sorting numbers groups the tasks and keeps their order.
         let mut places: Vec<(u32, u32)> = Vec::new();
         let mut unknown = Vec::new();
-        for (portion_index, portion) in portions.iter().enumerate() {
-            for (index, record) in portion.records().enumerate() {
-                let first = drafts.len();
-                let mut entry = Entry { drafts, lane: portion.lane, record };
-                let sent_at = reader.sent_at(&entry)?;
-                let (portion, index) = (portion_index as u32, index as u32);
-                let mut task = Task { portion, index, sent_at, request: None, outcome: None };
-                match reader.read::<A>(&mut entry)? {
-                    Ok(request) => {
-                        let id = &request.aggregate_id;
-                        let place = self.routes.find(id).unwrap_or_else(|| {
-                            let place = self.routes.settle(id, Residence::Unknown);
-                            unknown.push(place);
-                            place
-                        });
-                        places.push((place, tasks.len() as u32));
-                        task.request = Some(request);
-                    }
-                    Err(verdict) => {
-                        let drafts = first..drafts.len();
-                        task.outcome = Some(Outcome { drafts, verdict, sent_at: task.sent_at });
-                    }
-                }
-                tasks.push(task);
-            }
+        self.read_all(&desk.clerk, round)?;
+        for (number, task) in round.tasks.iter().enumerate() {
+            let Some(asked) = &task.asked else { continue };
+            let place = self.routes.find(asked.whom()).unwrap_or_else(|| {
+                let place = self.routes.settle(asked.whom(), Residence::Unknown);
+                unknown.push(place);
+                place
+            });
+            places.push((place, number as u32));
         }
         places.sort_unstable();
         if self.keeping.is_some() {
@@ -81,7 +58,7 @@ impl<A: Wire> Supervisor<A> {
                 self.routes.ask(group[0].0, now);
             }
         }
-        order.extend(places.iter().map(|(_, task)| *task));
+        round.order.extend(places.iter().map(|(_, task)| *task));
         let mut start = 0;
         let groups: Vec<Group> = places
             .chunk_by(|(a, _), (b, _)| a == b)
@@ -92,6 +69,26 @@ impl<A: Wire> Supervisor<A> {
             })
             .collect();
         Ok((groups, unknown))
+    }
+
+    /// Makes a task of every record.
+    fn read_all(&self, clerk: &Clerk, round: &mut Round<A>) -> Result<(), End> {
+        let (settings, suspicion) = (&self.settings, &self.suspicion);
+        let reader = Reader { clerk, settings, suspicion, home: self.log.number() };
+        let Round { portions, tasks, drafts, .. } = round;
+        for (portion, records) in portions.iter().enumerate() {
+            for (index, record) in records.records().enumerate() {
+                let first = drafts.len();
+                let place = Some(Place { portion: portion as u32, index: index as u32 });
+                let Read { sent_at, asks } = reader.read::<A>(drafts, Arrival { lane: records.lane, record })?;
+                let (asked, outcome) = match asks {
+                    Ok(asked) => (Some(asked), None),
+                    Err(verdict) => (None, Some(Outcome { drafts: first..drafts.len(), verdict, sent_at })),
+                };
+                tasks.push(Task { place, sent_at, asked, outcome });
+            }
+        }
+        Ok(())
     }
 
     /// Gives each actor its tasks. Who is dead is noticed by its ticket.
@@ -154,51 +151,13 @@ impl<A: Wire> Supervisor<A> {
             }
         }
         let added = std::mem::take(&mut round.added);
+        for Turn { id, from, to } in round.turns.drain(..) {
+            self.admission.turned(from, to);
+            self.batch.turn(id, to);
+        }
         self.batch.settle(round.close(), added);
         if let Some(keeping) = &mut self.keeping {
             keeping.may_passivate = true;
         }
-    }
-}
-
-/// Reads one record after the other: what it asks for, or what becomes of it without asking anybody.
-struct Reader<'a> {
-    clerk: &'a Clerk,
-    settings: &'a Settings,
-    suspicion: &'a Suspicion,
-    home: u32,
-}
-
-/// A message that this engine cannot read: never dropped, never guessed.
-fn unreadable(entry: &Entry<'_>, error: &message::Error) -> End {
-    End::Halted(Halt::Message { lane: entry.lane, offset: entry.record.offset, reason: error.to_string() })
-}
-
-impl Reader<'_> {
-    /// When upstream sent the record, also when it came by the inbox.
-    fn sent_at(&self, entry: &Entry<'_>) -> Result<Millis, End> {
-        self.clerk.origin(entry).map(|origin| origin.sent_at).map_err(|error| unreadable(entry, &error))
-    }
-
-    fn read<A: Wire>(&self, entry: &mut Entry<'_>) -> Result<Result<Request<A::Command>, Verdict>, End> {
-        let record = entry.record;
-        if self.suspicion.convicts(entry.lane, record.offset) {
-            let error = "it ended its partition again and again";
-            self.clerk.dead_letter(entry, Reason::Panic, error);
-            return Ok(Err(Verdict::DeadLettered(Reason::Panic)));
-        }
-        let request = match wire::command::decode::<A>(record.value, self.settings.message_bytes) {
-            Ok(request) => request,
-            Err(unreadable) => {
-                self.clerk.dead_letter(entry, unreadable.reason, &unreadable.error);
-                return Ok(Err(Verdict::DeadLettered(unreadable.reason)));
-            }
-        };
-        let home = partition_of(request.aggregate_id.as_str(), self.settings.partitions);
-        if home != self.home {
-            self.clerk.send_home(entry, &request, home).map_err(|error| unreadable(entry, &error))?;
-            return Ok(Err(Verdict::SentHome));
-        }
-        Ok(Ok(request))
     }
 }

@@ -11,10 +11,10 @@ use super::aggregate_actor::AggregateActor;
 use super::desk::Desk;
 use super::held::Held;
 use crate::domain::ids::AggregateId;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// Where an aggregate is.
-pub enum Residence<A: Wire> {
+pub enum Residence<A: Mail> {
     /// Not known here: its snapshot, if it has one, is to be loaded first.
     Unknown,
     /// Folded and waiting for its first command.
@@ -30,7 +30,7 @@ pub enum Residence<A: Wire> {
 pub type Epoch = u64;
 
 /// An aggregate that has a place.
-struct Resident<A: Wire> {
+struct Resident<A: Mail> {
     id: AggregateId,
     residence: Residence<A>,
     /// The last epoch that changed it.
@@ -46,7 +46,7 @@ struct Resident<A: Wire> {
 }
 
 /// The routing table of a partition. Places stay valid until they are vacated.
-pub struct Routes<A: Wire> {
+pub struct Routes<A: Mail> {
     places: HashMap<AggregateId, u32>,
     residents: Vec<Option<Resident<A>>>,
     vacant: Vec<u32>,
@@ -55,7 +55,7 @@ pub struct Routes<A: Wire> {
     oldest: Option<u32>,
 }
 
-impl<A: Wire> Routes<A> {
+impl<A: Mail> Routes<A> {
     /// A table of nobody.
     pub fn new() -> Self {
         Routes {
@@ -200,7 +200,7 @@ impl<A: Wire> Routes<A> {
 }
 
 /// What of each is saved.
-impl<A: Wire> Routes<A> {
+impl<A: Mail> Routes<A> {
     /// The aggregate changes in that epoch. True when it does not wait to be serialised yet, and does from now on.
     pub fn change(&mut self, place: u32, epoch: Epoch) -> bool {
         self.resident_mut(place).is_some_and(|resident| {
@@ -239,7 +239,7 @@ impl<A: Wire> Routes<A> {
 }
 
 /// Who was asked when.
-impl<A: Wire> Routes<A> {
+impl<A: Mail> Routes<A> {
     /// The aggregate is asked something.
     pub fn ask(&mut self, place: u32, now: Instant) {
         if let Some(resident) = self.resident_mut(place) {

@@ -60,10 +60,15 @@ impl Stock {
         Stock { intakes, left: PerLane::default(), served: PerLane::default() }
     }
 
+    /// True when something waits in that lane, if only a position.
+    pub fn waits(&self, lane: Lane) -> bool {
+        self.left.of(lane).is_some() || !self.intakes.of(lane).is_empty()
+    }
+
     /// The lane to take from next: the inbox first, because what is under way finishes before new work; but while
     /// both wait an eighth is commands, so that nobody starves, however small the batches are.
-    fn next_lane(&mut self) -> Option<Lane> {
-        let waits = |lane| self.left.of(lane).is_some() || !self.intakes.of(lane).is_empty();
+    fn next_lane(&mut self, room: PerLane<usize>) -> Option<Lane> {
+        let waits = |lane| *room.of(lane) > 0 && self.waits(lane);
         let (inbox, commands) = (waits(Lane::Inbox), waits(Lane::Commands));
         if !(inbox && commands) {
             self.served = PerLane::default();
@@ -78,13 +83,14 @@ impl Stock {
         }
     }
 
-    /// At most `room` records that wait. Without room, or when nothing waits, `None`.
+    /// At most as many records that wait in a lane as there is `room` for. Without room, or when nothing waits, `None`.
     ///
     /// # Errors
     /// What stopped the reader of a lane.
-    pub fn take(&mut self, room: usize) -> Result<Option<Portion>, Error> {
+    pub fn take(&mut self, room: PerLane<usize>) -> Result<Option<Portion>, Error> {
         Lane::ALL.into_iter().try_for_each(|lane| self.intakes.of(lane).check())?;
-        let Some(lane) = self.next_lane().filter(|_| room > 0) else { return Ok(None) };
+        let Some(lane) = self.next_lane(room) else { return Ok(None) };
+        let room = *room.of(lane);
         let Some(mut portion) =
             self.left.of_mut(lane).take().map_or_else(|| self.fetch(lane), |left| Ok(Some(left)))?
         else {
@@ -132,10 +138,16 @@ mod tests {
         Stock::new(PerLane { commands: filled(commands), inbox: filled(inbox) })
     }
 
+    fn both(room: usize) -> PerLane<usize> {
+        PerLane { commands: room, inbox: room }
+    }
+
     fn drain(stock: &mut Stock, step: usize, batch: usize) -> PerLane<usize> {
         let mut taken = PerLane::<usize>::default();
         while taken.commands + taken.inbox < batch {
-            let Some(portion) = stock.take(step.min(batch - taken.commands - taken.inbox)).unwrap() else { break };
+            let Some(portion) = stock.take(both(step.min(batch - taken.commands - taken.inbox))).unwrap() else {
+                break;
+            };
             *taken.of_mut(portion.lane) += portion.len();
         }
         taken
@@ -158,7 +170,7 @@ mod tests {
         let mut stock = stock(5, 0);
         let mut offsets = Vec::new();
         let mut positions = Vec::new();
-        while let Some(portion) = stock.take(2).unwrap() {
+        while let Some(portion) = stock.take(both(2)).unwrap() {
             offsets.extend(portion.records().map(|record| record.offset));
             positions.push(portion.next_offset());
         }
@@ -169,15 +181,26 @@ mod tests {
     #[test]
     fn nobody_starves_however_small_the_batches_are() {
         let mut stock = stock(100, 1000);
-        let lanes: Vec<Lane> = (0..80).map(|_| stock.take(1).unwrap().unwrap().lane).collect();
+        let lanes: Vec<Lane> = (0..80).map(|_| stock.take(both(1)).unwrap().unwrap().lane).collect();
         assert_eq!(lanes.iter().filter(|lane| **lane == Lane::Commands).count(), 10);
+    }
+
+    #[test]
+    fn a_lane_that_is_paused_waits_and_the_other_goes_on() {
+        let mut stock = stock(8, 30);
+        let mut taken = PerLane::<usize>::default();
+        while let Some(portion) = stock.take(PerLane { commands: 0, inbox: 7 }).unwrap() {
+            *taken.of_mut(portion.lane) += portion.len();
+        }
+        assert_eq!((taken.commands, taken.inbox), (0, 30));
+        assert_eq!(stock.take(PerLane { commands: 3, inbox: 7 }).unwrap().unwrap().len(), 3);
     }
 
     #[test]
     fn a_reader_that_failed_is_heard_once_its_records_are_taken_while_the_other_lane_has_work() {
         let mut stock = stock(1000, 1);
         stock.intake(Lane::Inbox).fail(Error::Closed);
-        assert_eq!(stock.take(9).unwrap().unwrap().lane, Lane::Inbox);
-        assert!(stock.take(9).is_err());
+        assert_eq!(stock.take(both(9)).unwrap().unwrap().lane, Lane::Inbox);
+        assert!(stock.take(both(9)).is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! All of it is one function, [`Supervisor::advance`], called after every message: it looks at what there is
 //! and does what can be done next. Messages only say that something changed.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Settings;
+use super::admission::Admission;
+use super::agenda::Agenda;
 use super::attendance::Attendance;
 use super::batch::Batch;
 use super::clerk::Clerk;
@@ -25,13 +28,14 @@ use super::mailbox::{Kill, wake};
 use super::poison::Suspicion;
 use super::rebuilding::Rebuilt;
 use super::recovery::Recovered;
-use super::round::{Group, ROUND_RECORDS};
+use super::round::Group;
 use super::routes::{Epoch, Residence, Routes};
 use super::stock::Stock;
+use crate::domain::ids::AggregateId;
 use crate::log::{Error, Offset, Partition, PerLane};
 use crate::metrics::PartitionMetrics;
 use crate::snapshots::{self, Shelf};
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// What everything that was folded counts for: the epoch before the first.
 const RECOVERY: Epoch = 1;
@@ -75,7 +79,7 @@ pub enum Report {
 }
 
 /// One partition in memory.
-pub struct Supervisor<A: Wire> {
+pub struct Supervisor<A: Mail> {
     pub(super) log: Arc<dyn Partition>,
     pub(super) settings: Arc<Settings>,
     pub(super) desk: Rc<Desk<A>>,
@@ -99,6 +103,12 @@ pub struct Supervisor<A: Wire> {
     pub(super) stage: Stage,
     pub(super) stock: Option<Stock>,
     pub(super) batch: Batch,
+    /// What is to come of its aggregates, as of what is committed.
+    pub(super) agenda: Agenda,
+    /// Whose time has come, and who is not asked yet.
+    pub(super) overdue: VecDeque<AggregateId>,
+    /// What is open of what is decided.
+    pub(super) admission: Admission,
     pub(super) work: Work,
     pub(super) committing: Option<Committing>,
     pub(super) committed_at: Instant,
@@ -126,7 +136,7 @@ pub(super) enum Work {
     Broken,
 }
 
-impl<A: Wire> Supervisor<A> {
+impl<A: Mail> Supervisor<A> {
     /// A partition that recovers as soon as it is started.
     pub fn new(start: Start) -> Self {
         let Start { log, settings, shelf, accepted, suspicion, metrics, incarnation, reports } = start;
@@ -156,6 +166,9 @@ impl<A: Wire> Supervisor<A> {
             stage: Stage::Recovering,
             stock: None,
             batch: Batch::starting_at(PerLane::default()),
+            agenda: Agenda::default(),
+            overdue: VecDeque::new(),
+            admission: Admission::new(settings.max_open, 0),
             work: Work::None,
             committing: None,
             committed_at: Instant::now(),
@@ -204,7 +217,7 @@ impl<A: Wire> Supervisor<A> {
                 if self.take_slice(context) {
                     continue;
                 }
-                if self.batch.records() > 0 || self.keeping.as_ref().is_some_and(Keeping::needs_commit) {
+                if self.has_decided() || self.keeping.as_ref().is_some_and(Keeping::needs_commit) {
                     self.start_commit(context);
                 } else {
                     self.save_committed_slice(context);
@@ -223,31 +236,9 @@ impl<A: Wire> Supervisor<A> {
         }
     }
 
-    /// Takes what waits, as far as the batch has room, and lets the actors decide. False when there is nothing.
-    fn start_round(&mut self, context: &mut Context<Self>) -> Result<bool, End> {
-        if self.is_crowded() {
-            return Ok(false);
-        }
-        let Some(stock) = &mut self.stock else { return Ok(false) };
-        let mut portions = Vec::new();
-        let bound = self.suspicion.bound(self.batch.start()).unwrap_or(self.settings.batch_records);
-        let round_end = (self.batch.records() + ROUND_RECORDS).min(bound);
-        let mut bytes = self.desk.round.borrow().drafts.size();
-        while bytes < self.settings.batch_bytes && self.batch.records() < round_end {
-            let room = round_end - self.batch.records();
-            let Some(portion) = stock.take(room)? else { break };
-            self.batch.take(&portion);
-            bytes += portion.bytes();
-            if portion.len() > 0 {
-                portions.push(portion);
-            }
-        }
-        if portions.is_empty() {
-            return Ok(false);
-        }
-        let (groups, unknown) = self.lay_out(portions)?;
-        self.look_up(&unknown, groups, context);
-        Ok(true)
+    /// True when something waits for its commit.
+    fn has_decided(&self) -> bool {
+        self.batch.records() > 0 || !self.desk.round.borrow().drafts.is_empty()
     }
 
     fn answer_inspections(&mut self, context: &mut Context<Self>) {
@@ -276,6 +267,9 @@ impl<A: Wire> Supervisor<A> {
                 if absences.iter().any(|absence| absence.panicked) {
                     self.work = Work::Broken;
                     return self.finish_round(context);
+                }
+                if let Some(halt) = self.desk.round.borrow_mut().stuck.take() {
+                    return Err(End::Halted(halt));
                 }
                 if absences.is_empty() {
                     self.close_round();
@@ -332,6 +326,8 @@ impl<A: Wire> Supervisor<A> {
         let keep = &self.settings.keep;
         let keeps = self.shelf.is_some() || keep.topic;
         self.keeping = keeps.then(|| Keeping::new(keep.pace, self.shelf.take(), &rebuilt));
+        self.agenda = rebuilt.fold.agenda;
+        self.admission = Admission::new(self.settings.max_open, self.agenda.open());
         let mut aggregates: Vec<_> = rebuilt.fold.aggregates.into_iter().collect();
         aggregates.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (id, folded) in aggregates {
@@ -381,7 +377,7 @@ impl<A: Wire> Supervisor<A> {
     }
 }
 
-impl<A: Wire> Drop for Supervisor<A> {
+impl<A: Mail> Drop for Supervisor<A> {
     /// A panic that nobody caught takes the supervisor with it: the engine has to hear of that too.
     fn drop(&mut self) {
         if self.stage != Stage::Closed {

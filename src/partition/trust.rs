@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::Settings;
+use super::agenda::Appointment;
 use super::checkpoint::{Generation, Standing};
 use crate::log::{Offset, Record};
 use crate::metrics::DiscardReason;
@@ -14,6 +15,8 @@ use crate::wire::snapshot::{Conditions, LastEvent};
 pub struct Position {
     /// How far the values reach, and what is known below.
     pub standing: Standing,
+    /// What is to come of the aggregates that have events below.
+    pub agenda: Vec<Appointment>,
     /// Under which the values were taken.
     pub conditions: Conditions,
     /// Which log it was, in the words of the log.
@@ -24,8 +27,14 @@ pub struct Position {
 
 impl Position {
     /// The position at which everything below `standing` is saved.
-    pub fn of(standing: Standing, generation: Option<Generation>, settings: &Settings, identity: &str) -> Self {
-        Position { standing, conditions: settings.conditions(), identity: identity.to_owned(), generation }
+    pub fn of(
+        standing: Standing,
+        agenda: Vec<Appointment>,
+        generation: Option<Generation>,
+        settings: &Settings,
+        identity: &str,
+    ) -> Self {
+        Position { standing, agenda, conditions: settings.conditions(), identity: identity.to_owned(), generation }
     }
 }
 
@@ -81,6 +90,7 @@ mod tests {
         let last_event = Some(LastEvent { offset: 70, crc32: 7 });
         Position {
             standing: Standing { covered: 71, last_event, ..Standing::default() },
+            agenda: Vec::new(),
             conditions: CONDITIONS,
             identity: "cluster/events".to_owned(),
             generation: None,

@@ -21,6 +21,7 @@
 //! decimals. `request`, `metadata` are the text of the event. No status says that legs are being undone, because no
 //! event does.
 
+pub mod audit;
 mod gathering;
 mod gauges;
 mod postgres;

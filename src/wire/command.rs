@@ -4,8 +4,8 @@ use super::Wire;
 use super::dead_letter::Reason;
 use super::hash::{Null, command_hash};
 use super::json::{self, Fault, Field, Unknown, shown};
-use crate::domain::Command;
 use crate::domain::ids::{AggregateId, CommandHash, CommandId, CorrelationId, Version};
+use crate::domain::{Cause, Command};
 
 /// A command with what has to be known around it.
 #[derive(Clone, PartialEq, Debug)]
@@ -18,6 +18,14 @@ pub struct Request<C> {
     pub command_type: &'static str,
     /// What is asked.
     pub command: Command<C>,
+}
+
+impl<C> Request<C> {
+    /// What it sets in motion is told by this.
+    pub fn cause(&self) -> Cause {
+        let Command { id, hash, .. } = &self.command;
+        Cause { command_id: id.clone(), command_hash: *hash, correlation_id: self.correlation_id.clone() }
+    }
 }
 
 /// Bytes that are no command: they become a dead letter.

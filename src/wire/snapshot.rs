@@ -15,7 +15,7 @@ const VALUE: &[u8; 4] = b"BEsv";
 const POSITION: &[u8; 4] = b"BEsp";
 
 /// Of a position. That of a value is its aggregate type's own.
-const POSITION_FORMAT: u16 = 1;
+const POSITION_FORMAT: u16 = 2;
 
 /// What was taken, its format, its checksum.
 const HEADER: usize = 4 + 2 + 4;
@@ -59,12 +59,25 @@ pub struct Position {
     pub aggregates: u64,
     /// The last event below; `None` when there is none.
     pub last_event: Option<LastEvent>,
+    /// What is to come of aggregates that have events below.
+    pub agenda: Vec<Appointment>,
     /// Under which the values were taken.
     pub conditions: Conditions,
     /// Which log it is, in words of its own.
     pub identity: String,
     /// The generation of the snapshots topic that has it all as well; `None` when none has.
     pub generation: Option<u64>,
+}
+
+/// What is to come of an aggregate without anybody asking for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Appointment {
+    /// Of which.
+    pub id: String,
+    /// When something of it ends by time alone, in milliseconds since the epoch.
+    pub next_expiry: Option<i64>,
+    /// Whether a message of it is under way.
+    pub is_open: bool,
 }
 
 /// An event, to be recognised.

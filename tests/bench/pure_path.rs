@@ -86,8 +86,13 @@ fn start(log: Arc<Memory>) -> Start {
     let clock = Arc::new(|| Timestamp(jiff::Timestamp::now().as_millisecond()));
     let settings = Settings::new("bench", ACCOUNTS, 1, rules(), clock);
     let name = |topic: &str| format!("bench.{topic}");
-    let scope =
-        Scope { aggregate: "account", group: name("accounts"), commands: name("commands"), inbox: name("inbox") };
+    let scope = Scope {
+        aggregate: "account",
+        has_transactions: false,
+        group: name("accounts"),
+        commands: name("commands"),
+        inbox: name("inbox"),
+    };
     // Nobody asks how the partition is: every report is lost.
     let (reports, _) = mpsc::unbounded_channel();
     Start {

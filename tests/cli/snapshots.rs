@@ -131,6 +131,7 @@ fn position(folded: &Folded) -> Position {
         sources: folded.sources,
         aggregates: folded.lives.len() as u64,
         last_event: folded.last_event,
+        agenda: Vec::new(),
         conditions: CONDITIONS,
         identity: "of no concern".to_owned(),
         generation: None,

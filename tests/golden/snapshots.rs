@@ -7,8 +7,8 @@ use billing_engine::domain::money::{Amount, Currency};
 use billing_engine::domain::{Aggregate, Cause};
 use billing_engine::wire::hash::hex_digits;
 use billing_engine::wire::snapshot::{
-    Conditions, Error, LastEvent, Position, Sources, Value, decode_position, decode_value, encode_position,
-    encode_value,
+    Appointment, Conditions, Error, LastEvent, Position, Sources, Value, decode_position, decode_value,
+    encode_position, encode_value,
 };
 
 use crate::fixture;
@@ -16,8 +16,8 @@ use crate::fixture;
 pub const CONDITIONS: Conditions = Conditions { partitions: 3, window: 256 };
 const OPENED: &str = "account-opened.v1.hex";
 const UNOPENED: &str = "account-unopened.v1.hex";
-const POSITION: &str = "position.v1.hex";
-const POSITION_LEAST: &str = "position-least.v1.hex";
+const POSITION: &str = "position.v2.hex";
+const POSITION_LEAST: &str = "position-least.v2.hex";
 
 pub fn names() -> Vec<&'static str> {
     vec![OPENED, UNOPENED, POSITION, POSITION_LEAST]
@@ -89,6 +89,10 @@ fn positions() -> [(&'static str, Position); 2] {
         sources: Sources { commands: Some(1_000_000), inbox: None },
         aggregates: 12,
         last_event: Some(LastEvent { offset: 69, crc32: 0xdead_beef }),
+        agenda: vec![
+            Appointment { id: "txn-1".to_owned(), next_expiry: Some(1_765_886_400_007), is_open: false },
+            Appointment { id: "txn-2".to_owned(), next_expiry: None, is_open: true },
+        ],
         conditions: CONDITIONS,
         identity: "MkU3OEVBNTcwNTJENDM2Qg/billing-engine.account.events".to_owned(),
         generation: Some(3),
@@ -98,6 +102,7 @@ fn positions() -> [(&'static str, Position); 2] {
         sources: Sources::default(),
         aggregates: 0,
         last_event: None,
+        agenda: Vec::new(),
         conditions: Conditions { partitions: 1, window: 1 },
         identity: String::new(),
         generation: None,
@@ -168,12 +173,12 @@ fn a_newer_format_is_named_and_an_older_one_is_known_as_that() {
     };
     let position = |format| decode_position::<Account>(&in_format(&golden(POSITION), format, &[account]));
     assert_eq!(value(1), Ok(Version(406)));
-    assert_eq!(position(1).as_ref(), Ok(&positions()[0].1));
-    for newer in [2, 3, u16::MAX] {
-        let error = Error::Newer { found: newer, known: 1 };
-        assert!(error.to_string().contains(&format!("format {newer}")), "{error}");
-        assert_eq!((value(newer), position(newer)), (Err(error.clone()), Err(error)));
+    assert_eq!(position(2).as_ref(), Ok(&positions()[0].1));
+    for newer in [3, u16::MAX] {
+        let error = |known| Error::Newer { found: newer, known };
+        assert!(error(1).to_string().contains(&format!("format {newer}")), "{}", error(1));
+        assert_eq!((value(newer), position(newer)), (Err(error(1)), Err(error(2))));
     }
-    let error = Error::Older { found: 0, known: 1 };
-    assert_eq!((value(0), position(0)), (Err(error.clone()), Err(error)));
+    let error = |known| Error::Older { found: known - 1, known };
+    assert_eq!((value(0), position(1)), (Err(error(1)), Err(error(2))));
 }

@@ -27,7 +27,7 @@ async fn an_engine_lives_before_it_is_ready() {
     let server = Server::start().await;
     assert_eq!(server.ask("GET", "/healthz/live").await.status, 200);
     assert_eq!(server.ask("GET", "/healthz/ready").await.status, 503);
-    server.health.membership(Membership::Joined);
+    server.health.membership("accounts", Membership::Joined);
     let answer = server.ask("GET", "/healthz/ready").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json(), json!({ "ready": true, "membership": "joined", "partitions": [] }));
@@ -36,7 +36,7 @@ async fn an_engine_lives_before_it_is_ready() {
 #[tokio::test]
 async fn an_engine_that_is_not_ready_says_which_partition_and_why() {
     let server = Server::start().await;
-    server.health.membership(Membership::Joined);
+    server.health.membership("accounts", Membership::Joined);
     server.health.waiting_for(Some("topic t; create it with `billing-engine topics ensure`".into()));
     server.health.partition("account", 0, PartitionState::Running);
     let reason = Some("the group has no offset for t:1".into());

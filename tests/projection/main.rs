@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends where it stands")]
 
 mod database;
+mod embedded;
 mod events;
 mod expected;
 mod live;

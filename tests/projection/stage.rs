@@ -28,8 +28,18 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Topics, an empty database, and some transactions told on the log. Batches are small, so that there are many.
+    /// Topics, an empty database, and some transactions told on the log; engines that do not drive transactions, so
+    /// that those stay as they are told.
     pub fn new(test: &str, url: String) -> Stage {
+        let mut stage = Stage::empty(test, url);
+        let roles = ["--roles", "accounts,projections,http"].map(String::from);
+        stage.setup = stage.setup.with_arguments(&roles);
+        stage.tell_transactions();
+        stage
+    }
+
+    /// Topics, an empty database, and engines that do everything. Batches are small, so that there are many.
+    pub fn empty(test: &str, url: String) -> Stage {
         let kafka = Kafka::shared();
         let setup = Setup::new(kafka, test)
             .with("BILLING__KAFKA__SESSION_TIMEOUT", "6s")
@@ -37,12 +47,10 @@ impl Stage {
             .with("BILLING__READ_STORE__BATCH_EVENTS", "100")
             .with("BILLING__READ_STORE__BATCH_AGE", "10ms")
             .with_topics();
-        let stage = Stage { kafka, setup, url };
-        stage.tell_transactions();
-        stage
+        Stage { kafka, setup, url }
     }
 
-    /// No engine of this test drives transactions; their events are written as if one did.
+    /// Events as an engine writes them that drives transactions.
     fn tell_transactions(&self) {
         let writer = Upstream::new(self.kafka, &self.setup.topic(TOPICS[1]), Partitioner::Murmur2);
         for event in &story(77).topics[1] {
@@ -68,6 +76,23 @@ impl Stage {
         load.take(commands).for_each(|command| upstream.send(&command));
         upstream.flush();
         self.engine_is_idle();
+    }
+
+    /// Transactions of every kind between the accounts of a [`Load`], some of which come to nothing, until all is at rest.
+    pub fn move_money(&self, rounds: usize) {
+        let send = |topic: &str, commands: Vec<Value>| {
+            let upstream = Upstream::new(self.kafka, &self.setup.topic(topic), Partitioner::Murmur2);
+            commands.iter().for_each(|command| upstream.send(command));
+            upstream.flush();
+            wait::until_true("both groups to be idle", LIMIT, || {
+                let groups = [Offsets::new, Offsets::of_sagas].map(|of| of(self.kafka, self.setup.prefix()));
+                groups.iter().all(|group| group.lag() == 0) && groups.iter().all(|group| group.lag() == 0)
+            });
+        };
+        send("account.commands", transactions::accounts());
+        for step in transactions::steps(rounds) {
+            send("transaction.commands", step);
+        }
     }
 
     pub fn engine_is_idle(&self) {
@@ -137,6 +162,14 @@ impl Stage {
         });
     }
 
+    /// Waits until the group stands at the end: what it was moved back to is written again.
+    pub fn wait_until_the_group_is_at_rest(&self) {
+        wait::until_true("the group to show no lag", LIMIT, || {
+            let lag = self.lag();
+            lag.len() == 6 && lag.iter().all(|(_, lag)| *lag == Some(0))
+        });
+    }
+
     /// What Kafka's own tool says about the group: topic, partition, offset and lag of each line.
     pub fn lag(&self) -> Vec<(String, Option<i64>)> {
         let group = format!("{}-projections", self.setup.prefix());
@@ -147,5 +180,56 @@ impl Stage {
             Some((format!("{}:{}", cells[topic], cells[topic + 1]), cells[topic + 4].parse().ok()))
         };
         told.lines().filter_map(row).collect()
+    }
+}
+
+/// Commands to transactions.
+mod transactions {
+    use serde_json::{Value, json};
+
+    fn command(kind: &str, id: &str, step: &str, data: Value) -> Value {
+        json!({ "commandType": kind, "commandId": format!("{id}-{step}"), "aggregateId": id, "data": data })
+    }
+
+    /// The outside, two customers, a shop, and the house.
+    pub fn accounts() -> Vec<Value> {
+        let account = |(id, kind): (&str, &str)| {
+            let data = json!({ "ownerId": id, "ownerType": "x", "accountType": kind, "currency": "KWD" });
+            json!({ "commandType": "CreateAccount", "commandId": "open", "aggregateId": id, "data": data })
+        };
+        [("bank", "EXTERNAL"), ("ann", "USER"), ("bob", "USER"), ("shop", "USER"), ("house", "SYSTEM")]
+            .map(account)
+            .into()
+    }
+
+    /// What is sent at once, one step behind the other.
+    pub fn steps(rounds: usize) -> [Vec<Value>; 3] {
+        let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..rounds {
+            let id = |kind: &str| format!("{kind}-{round}");
+            let payment = json!({
+                "customerAccountId": "ann", "merchantAccountId": "shop", "amount": "2.5", "currency": "KWD",
+                "feeAccountId": "house", "feeAmount": "0.125", "metadata": { "round": round }
+            });
+            first.extend([
+                command("RequestTopup", &id("topup"), "1", json!({ "accountId": "ann", "sourceAccountId": "bank", "amount": "10", "currency": "KWD" })),
+                command("RequestTransfer", &id("broke"), "1", json!({ "sourceAccountId": "bob", "destinationAccountId": "ann", "amount": "9999", "currency": "KWD" })),
+            ]);
+            second.extend([
+                command("RequestWithdrawal", &id("gone"), "1", json!({ "accountId": "ann", "destinationAccountId": "nobody", "amount": "0.001", "currency": "KWD" })),
+                command("RequestPayment", &id("payment"), "1", payment.clone()),
+                command("AuthorizePayment", &id("captured"), "1", payment.clone()),
+                command("AuthorizePayment", &id("voided"), "1", payment.clone()),
+                command("AuthorizePayment", &id("held"), "1", payment),
+            ]);
+            let refund = |amount: Option<&str>| json!({ "originalPaymentId": id("payment"), "currency": "KWD", "refundAmount": amount });
+            third.extend([
+                command("CapturePayment", &id("captured"), "2", json!({ "amount": "1.5" })),
+                command("VoidPayment", &id("voided"), "2", json!({ "reason": "changed \u{1F600} mind" })),
+                command("RequestRefund", &id("part"), "1", refund(Some("1.000"))),
+                command("RequestRefund", &id("rest"), "1", refund(None)),
+            ]);
+        }
+        [first, second, third]
     }
 }

@@ -135,17 +135,22 @@ fn two_projectors_of_one_partition_never_both_write() {
     let story = Arc::new(story(41));
     on_both("two", async |database| {
         let store = database.store().await;
+        let both_have_claimed = Arc::new(tokio::sync::Barrier::new(2));
         let projector = |seed: u64| {
-            let (store, story) = (store.clone(), story.clone());
+            let (store, story, barrier) = (store.clone(), story.clone(), both_have_claimed.clone());
             async move {
                 let mut random = StdRng::seed_from_u64(seed);
                 let mut fenced = 0;
+                let mut first = Some(barrier);
                 loop {
                     let mut claim = match store.claim(PARTITION, [0, 0]).await {
                         Ok(claim) => claim,
                         Err(error) if error.is_retriable() => continue,
                         Err(error) => panic!("{error}"),
                     };
+                    if let Some(barrier) = first.take() {
+                        barrier.wait().await;
+                    }
                     let from = claim.positions;
                     match project(&*store, &story, &mut claim, from, &mut random, false).await {
                         Ok(()) => return fenced,

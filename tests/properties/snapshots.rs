@@ -5,8 +5,8 @@ use billing_engine::domain::account::Account;
 use billing_engine::domain::ids::AggregateId;
 use billing_engine::domain::transaction::Transaction;
 use billing_engine::wire::snapshot::{
-    Conditions, Error, LastEvent, Position, Sources, Value, decode_position, decode_value, encode_position,
-    encode_value,
+    Appointment, Conditions, Error, LastEvent, Position, Sources, Value, decode_position, decode_value,
+    encode_position, encode_value,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,12 +26,16 @@ fn sources() -> impl Strategy<Value = Sources> {
 fn position() -> impl Strategy<Value = Position> {
     let last_event = proptest::option::of(any::<(i64, u32)>().prop_map(|(offset, crc32)| LastEvent { offset, crc32 }));
     let conditions = any::<(u32, u64)>().prop_map(|(partitions, window)| Conditions { partitions, window });
-    (any::<i64>(), sources(), any::<u64>(), last_event, conditions, ".*", any::<Option<u64>>()).prop_map(
-        |(covered, sources, aggregates, last_event, conditions, identity, generation)| Position {
+    let appointment = (".*", any::<Option<i64>>(), any::<bool>());
+    let appointment = appointment.prop_map(|(id, next_expiry, is_open)| Appointment { id, next_expiry, is_open });
+    let agenda = vec(appointment, 0..3);
+    (any::<i64>(), sources(), any::<u64>(), last_event, agenda, conditions, ".*", any::<Option<u64>>()).prop_map(
+        |(covered, sources, aggregates, last_event, agenda, conditions, identity, generation)| Position {
             covered,
             sources,
             aggregates,
             last_event,
+            agenda,
             conditions,
             identity,
             generation,

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use billing_engine::log::{Chunk, Draft, Drafts, Input, Lane, Millis, Offset, PerLane, Spec, Topic};
+use billing_engine::log::{Chunk, Draft, Drafts, Input, Lane, Millis, Offset, PerLane, Topic};
+
+use crate::unit::Unit;
 
 /// One partition of one topic.
 pub type Place = (Topic, u32);
@@ -82,11 +84,13 @@ pub enum Fate {
 struct Transaction {
     fate: Fate,
     touched: BTreeSet<Place>,
+    /// Its records, by where they lie.
+    written: Vec<(Place, usize)>,
     /// Who consumes with it, and how far.
-    consumed: Option<(u32, HandleId, PerLane<Offset>)>,
+    consumed: Option<(Unit, HandleId, PerLane<Offset>)>,
 }
 
-/// The transactional id of one partition.
+/// The transactional id of one unit.
 #[derive(Default)]
 struct Producer {
     epoch: u64,
@@ -98,29 +102,27 @@ struct Producer {
 #[derive(Clone, Debug)]
 pub enum Moment {
     /// A handle that nobody had fenced was told where to go on.
-    TakenOver { partition: u32, handle: HandleId },
+    TakenOver { unit: Unit, handle: HandleId },
     /// A transaction moved them.
-    Moved { partition: u32, handle: HandleId, to: PerLane<Offset>, transaction: TransactionId },
+    Moved { unit: Unit, handle: HandleId, to: PerLane<Offset>, transaction: TransactionId },
     /// Somebody changed them from outside, and they had been this.
-    Tampered { partition: u32, before: PerLane<Option<Offset>> },
+    Tampered { unit: Unit, before: PerLane<Option<Offset>> },
 }
 
 /// The broker.
 pub struct Broker {
-    pub spec: Spec,
     strands: BTreeMap<Place, Strand>,
     transactions: Vec<Transaction>,
-    producers: BTreeMap<u32, Producer>,
-    committed: BTreeMap<u32, PerLane<Option<Offset>>>,
+    producers: BTreeMap<Unit, Producer>,
+    committed: BTreeMap<Unit, PerLane<Option<Offset>>>,
     journal: Vec<Moment>,
 }
 
 impl Broker {
     /// A broker whose inputs begin at `start`, because what was before has expired.
-    pub fn new(spec: Spec, partitions: u32, start: Offset) -> Self {
-        let inputs = (0..partitions).flat_map(|partition| [(spec.commands, partition), (spec.inbox, partition)]);
+    pub fn new(partitions: u32, start: Offset) -> Self {
+        let inputs = Unit::all(partitions).flat_map(|unit| Lane::ALL.map(|lane| unit.lane(lane)));
         Broker {
-            spec,
             strands: inputs.map(|place| (place, Strand { start, ..Strand::default() })).collect(),
             transactions: Vec::new(),
             producers: BTreeMap::new(),
@@ -131,7 +133,12 @@ impl Broker {
 
     /// Begins a transaction of nobody in particular.
     pub fn begin(&mut self) -> TransactionId {
-        self.transactions.push(Transaction { fate: Fate::Open, touched: BTreeSet::new(), consumed: None });
+        self.transactions.push(Transaction {
+            fate: Fate::Open,
+            touched: BTreeSet::new(),
+            written: Vec::new(),
+            consumed: None,
+        });
         self.transactions.len() - 1
     }
 
@@ -143,6 +150,7 @@ impl Broker {
         if let Some(id) = transaction {
             strand.open.entry(id).or_insert(offset);
             self.transactions[id].touched.insert(place);
+            self.transactions[id].written.push((place, strand.slots.len() - 1));
         }
         offset
     }
@@ -159,17 +167,17 @@ impl Broker {
             strand.open.remove(&id);
             strand.slots.push(Slot::Marker);
         }
-        if let Some((partition, handle, to)) = transaction.consumed {
-            self.producers.entry(partition).or_default().open.remove(&id);
+        if let Some((unit, handle, to)) = transaction.consumed {
+            self.producers.entry(unit).or_default().open.remove(&id);
             if fate == Fate::Committed {
-                self.move_offsets(partition, handle, to, id);
+                self.move_offsets(unit, handle, to, id);
             }
         }
     }
 
-    fn move_offsets(&mut self, partition: u32, handle: HandleId, to: PerLane<Offset>, transaction: TransactionId) {
-        self.committed.insert(partition, PerLane { commands: Some(to.commands), inbox: Some(to.inbox) });
-        self.journal.push(Moment::Moved { partition, handle, to, transaction });
+    fn move_offsets(&mut self, unit: Unit, handle: HandleId, to: PerLane<Offset>, transaction: TransactionId) {
+        self.committed.insert(unit, PerLane { commands: Some(to.commands), inbox: Some(to.inbox) });
+        self.journal.push(Moment::Moved { unit, handle, to, transaction });
     }
 
     /// Whether the transaction is over, and how.
@@ -227,36 +235,33 @@ impl Broker {
 
     /// What a transaction wrote, whatever became of it.
     pub fn records_of(&self, id: TransactionId) -> impl Iterator<Item = (Place, &Written)> {
-        self.transactions[id].touched.iter().flat_map(move |place| {
-            let slots = self.strands.get(place).map_or(&[][..], |strand| &strand.slots[..]);
-            slots.iter().filter_map(move |slot| match slot {
-                Slot::Record { record, transaction: Some(of) } if *of == id => Some((*place, record)),
-                Slot::Record { .. } | Slot::Marker => None,
-            })
+        self.transactions[id].written.iter().filter_map(|(place, slot)| match &self.strands.get(place)?.slots[*slot] {
+            Slot::Record { record, .. } => Some((*place, record)),
+            Slot::Marker => None,
         })
     }
 
     /// Begins the next epoch of a partition and aborts what those before it left open.
-    pub fn fence(&mut self, partition: u32) -> u64 {
-        let producer = self.producers.entry(partition).or_default();
+    pub fn fence(&mut self, unit: Unit) -> u64 {
+        let producer = self.producers.entry(unit).or_default();
         producer.epoch += 1;
         let epoch = producer.epoch;
-        self.abort_open(partition);
+        self.abort_open(unit);
         epoch
     }
 
     /// The broker's own patience with a transaction is over.
-    pub fn abort_open(&mut self, partition: u32) {
-        self.abort_those(partition, |_| true);
+    pub fn abort_open(&mut self, unit: Unit) {
+        self.abort_those(unit, |_| true);
     }
 
     /// A handle abandons what it has begun.
-    pub fn abandon(&mut self, partition: u32, handle: HandleId) {
-        self.abort_those(partition, |owner| owner == handle);
+    pub fn abandon(&mut self, unit: Unit, handle: HandleId) {
+        self.abort_those(unit, |owner| owner == handle);
     }
 
-    fn abort_those(&mut self, partition: u32, such: impl Fn(HandleId) -> bool) {
-        for (id, handle) in self.producers.entry(partition).or_default().open.clone() {
+    fn abort_those(&mut self, unit: Unit, such: impl Fn(HandleId) -> bool) {
+        for (id, handle) in self.producers.entry(unit).or_default().open.clone() {
             if such(handle) {
                 self.end(id, Fate::Aborted);
             }
@@ -264,20 +269,20 @@ impl Broker {
     }
 
     /// The epoch in force.
-    pub fn epoch(&self, partition: u32) -> u64 {
-        self.producers.get(&partition).map_or(0, |producer| producer.epoch)
+    pub fn epoch(&self, unit: Unit) -> u64 {
+        self.producers.get(&unit).map_or(0, |producer| producer.epoch)
     }
 
     /// Begins a transaction of that partition.
-    pub fn begin_of(&mut self, partition: u32, handle: HandleId) -> TransactionId {
+    pub fn begin_of(&mut self, unit: Unit, handle: HandleId) -> TransactionId {
         let id = self.begin();
-        self.producers.entry(partition).or_default().open.insert(id, handle);
+        self.producers.entry(unit).or_default().open.insert(id, handle);
         id
     }
 
     /// Makes offsets part of a transaction.
-    pub fn consume(&mut self, id: TransactionId, partition: u32, handle: HandleId, to: PerLane<Offset>) {
-        self.transactions[id].consumed = Some((partition, handle, to));
+    pub fn consume(&mut self, id: TransactionId, unit: Unit, handle: HandleId, to: PerLane<Offset>) {
+        self.transactions[id].consumed = Some((unit, handle, to));
     }
 
     /// Makes some of the records part of a transaction; answers where they lie.
@@ -290,42 +295,42 @@ impl Broker {
     }
 
     /// Tells its events from those of any other.
-    pub fn identity(&self) -> String {
-        format!("simulated/{}", self.spec.events.0)
+    pub fn identity(&self, unit: Unit) -> String {
+        format!("simulated/{}", unit.events().0.0)
     }
 
     /// True while the offsets of a partition wait for the fate of a transaction.
-    pub fn offsets_pending(&self, partition: u32) -> bool {
-        let open = self.producers.get(&partition).map(|producer| &producer.open);
+    pub fn offsets_pending(&self, unit: Unit) -> bool {
+        let open = self.producers.get(&unit).map(|producer| &producer.open);
         open.is_some_and(|open| open.keys().any(|id| self.transactions[*id].consumed.is_some()))
     }
 
     /// The committed offsets of a partition.
-    pub fn committed(&self, partition: u32) -> PerLane<Option<Offset>> {
-        self.committed.get(&partition).copied().unwrap_or_default()
+    pub fn committed(&self, unit: Unit) -> PerLane<Option<Offset>> {
+        self.committed.get(&unit).copied().unwrap_or_default()
     }
 
     /// Notes who is the owner from now on.
-    pub fn take_over(&mut self, partition: u32, handle: HandleId) {
-        self.journal.push(Moment::TakenOver { partition, handle });
+    pub fn take_over(&mut self, unit: Unit, handle: HandleId) {
+        self.journal.push(Moment::TakenOver { unit, handle });
     }
 
     /// What a new owner is told.
-    pub fn inputs(&self, partition: u32) -> PerLane<Input> {
-        let committed = self.committed(partition);
+    pub fn inputs(&self, unit: Unit) -> PerLane<Input> {
+        let committed = self.committed(unit);
         PerLane::from_fn(|lane| {
-            let Range { start, end } = self.bounds((self.spec.topic(lane), partition));
+            let Range { start, end } = self.bounds(unit.lane(lane));
             Input { committed: *committed.of(lane), start, end }
         })
     }
 
     /// Changes one committed offset behind everybody's back.
-    pub fn tamper(&mut self, partition: u32, lane: Lane, offset: Option<Offset>) {
-        let before = self.committed(partition);
+    pub fn tamper(&mut self, unit: Unit, lane: Lane, offset: Option<Offset>) {
+        let before = self.committed(unit);
         let mut after = before;
         *after.of_mut(lane) = offset;
-        self.committed.insert(partition, after);
-        self.journal.push(Moment::Tampered { partition, before });
+        self.committed.insert(unit, after);
+        self.journal.push(Moment::Tampered { unit, before });
     }
 
     /// What happened to committed offsets.

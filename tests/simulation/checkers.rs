@@ -12,7 +12,10 @@ use serde_json::Value;
 
 use crate::broker::{Broker, HandleId, Moment, Place, Written};
 use crate::oracle::{Account, Answer};
+use crate::sagas::{events_of_all, is_of_saga};
 use crate::traffic::{Expected, TRACE};
+use crate::transfers::OF_SAGAS;
+use crate::unit::{Kind, Unit};
 
 /// What is known when everything is at rest.
 pub struct Audit<'a> {
@@ -78,10 +81,6 @@ impl<'a> Audit<'a> {
         self.decided_by_the_rules(&self.stories(&mut Faults::new())).0
     }
 
-    fn lane(&self, lane: Lane, partition: u32) -> Place {
-        (ACCOUNTS.topic(lane), partition)
-    }
-
     fn all(&self, place: Place) -> impl Iterator<Item = (At, &'a Written)> {
         let start = self.broker.bounds(place).start;
         self.broker.committed_records(place, start).map(move |(offset, record)| ((place, offset), record))
@@ -90,13 +89,15 @@ impl<'a> Audit<'a> {
     /// Brings together what belongs together.
     fn stories(&self, faults: &mut Faults) -> BTreeMap<&'a str, Story<'a>> {
         let mut stories = BTreeMap::new();
-        for (origin, record) in (0..self.partitions).flat_map(|p| self.all(self.lane(Lane::Commands, p))) {
+        let commands = |partition| Unit { kind: Kind::Accounts, partition }.lane(Lane::Commands);
+        for (origin, record) in (0..self.partitions).flat_map(|p| self.all(commands(p))) {
             let trace = record.header(TRACE).unwrap_or_default();
             let expected = self.sent.get(trace).copied().unwrap_or(Expected::Answer);
             stories.insert(trace, Story { origin, record, expected, caused: Caused::default() });
         }
         for topic in [ACCOUNTS.inbox, ACCOUNTS.events, REPLIES, DEAD_LETTERS] {
-            for (at, record) in (0..self.partitions).flat_map(|p| self.all((topic, p))) {
+            let records = (0..self.partitions).flat_map(|p| self.all((topic, p)));
+            for (at, record) in records.filter(|(_, record)| !is_of_saga(record)) {
                 let story = record.header(TRACE).and_then(|trace| stories.get_mut(trace));
                 let Some(Story { caused, .. }) = story else {
                     faults.push(format!("{at:?} was caused by nothing that upstream committed"));
@@ -188,6 +189,10 @@ impl<'a> Audit<'a> {
             let Some(story) = reply.header(TRACE).and_then(|trace| stories.get(trace)) else { continue };
             let (command, reply) = (json(story.record), json(reply));
             let id = text(&command, "aggregateId");
+            if id.starts_with(OF_SAGAS) {
+                // What legs make of it is not the oracle's business.
+                continue;
+            }
             let (place, offset) = story.cause();
             if last.insert((id.clone(), place), offset).is_some_and(|before| before >= offset) {
                 faults.push(format!("reply at {at:?} overtook one of {id}"));
@@ -205,7 +210,7 @@ impl<'a> Audit<'a> {
     fn versions(&self) -> Faults {
         let mut faults = Faults::new();
         let mut standing = BTreeMap::<String, (u64, String, u32)>::new();
-        for (at, event) in (0..self.partitions).flat_map(|p| self.all((ACCOUNTS.events, p))) {
+        for (at, event) in Unit::all(self.partitions).flat_map(|unit| self.all(unit.events())) {
             let body = json(event);
             let id = text(&body, "aggregateId");
             let (version, time, partition) = (body["aggregateVersion"].as_u64(), text(&body, "timestamp"), at.0.1);
@@ -224,26 +229,24 @@ impl<'a> Audit<'a> {
     /// Whenever committed offsets moved, exactly the records they moved over were answered with it.
     fn consumed_as_committed(&self) -> Faults {
         let mut faults = Faults::new();
-        let mut standing = BTreeMap::<u32, PerLane<Option<Offset>>>::new();
+        let mut standing = BTreeMap::<Unit, PerLane<Option<Offset>>>::new();
         for moment in self.broker.journal() {
             match moment {
                 Moment::TakenOver { .. } => {}
-                Moment::Tampered { partition, before } => {
+                Moment::Tampered { unit, before } => {
                     // What was lost is where it has to go on.
-                    standing.insert(*partition, *before);
+                    standing.insert(*unit, *before);
                 }
-                Moment::Moved { partition, to, transaction, .. } => {
-                    let from = standing.insert(*partition, PerLane::from_fn(|lane| Some(*to.of(lane))));
-                    let consumed: BTreeSet<_> = Lane::ALL
-                        .into_iter()
-                        .flat_map(|lane| self.between(*partition, lane, from, *to.of(lane)))
-                        .collect();
+                Moment::Moved { unit, to, transaction, .. } => {
+                    let from = standing.insert(*unit, PerLane::from_fn(|lane| Some(*to.of(lane))));
+                    let consumed: BTreeSet<_> =
+                        Lane::ALL.into_iter().flat_map(|lane| self.between(*unit, lane, from, *to.of(lane))).collect();
                     let records = self.broker.records_of(*transaction);
-                    let answers = records.filter(|((topic, _), _)| *topic != ACCOUNTS.events);
+                    let answers = records.filter(|((topic, _), _)| !events_of_all().contains(topic));
                     let answered: BTreeSet<_> = answers.filter_map(|(_, record)| record.header(TRACE)).collect();
                     if consumed != answered {
                         let odd: Vec<_> = consumed.symmetric_difference(&answered).collect();
-                        faults.push(format!("offsets of {partition} moved from {from:?} to {to:?} without {odd:?}"));
+                        faults.push(format!("offsets of {unit} moved from {from:?} to {to:?} without {odd:?}"));
                     }
                 }
             }
@@ -253,12 +256,12 @@ impl<'a> Audit<'a> {
 
     fn between(
         &self,
-        partition: u32,
+        unit: Unit,
         lane: Lane,
         from: Option<PerLane<Option<Offset>>>,
         to: Offset,
     ) -> impl Iterator<Item = &'a str> {
-        let place = self.lane(lane, partition);
+        let place = unit.lane(lane);
         let from = from.and_then(|from| *from.of(lane)).unwrap_or_else(|| self.broker.bounds(place).start);
         let records = self.all(place).filter(move |((_, offset), _)| (from..to).contains(offset));
         records.filter_map(|(_, record)| record.header(TRACE))
@@ -266,18 +269,15 @@ impl<'a> Audit<'a> {
 
     /// Once a handle was told where to go on, nothing of an earlier one becomes visible.
     fn nothing_of_zombies(&self) -> Faults {
-        let mut owners = BTreeMap::<u32, HandleId>::new();
+        let mut owners = BTreeMap::<Unit, HandleId>::new();
         let mut faults = Faults::new();
         for moment in self.broker.journal() {
             match moment {
-                Moment::TakenOver { partition, handle } => {
-                    owners.insert(*partition, *handle);
+                Moment::TakenOver { unit, handle } => {
+                    owners.insert(*unit, *handle);
                 }
-                Moment::Moved { partition, handle, .. } if owners.get(partition) != Some(handle) => {
-                    faults.push(format!(
-                        "handle {handle} wrote to {partition} after {:?} took over",
-                        owners.get(partition)
-                    ));
+                Moment::Moved { unit, handle, .. } if owners.get(unit) != Some(handle) => {
+                    faults.push(format!("handle {handle} wrote to {unit} after {:?} took over", owners.get(unit)));
                 }
                 Moment::Moved { .. } | Moment::Tampered { .. } => {}
             }
@@ -287,11 +287,10 @@ impl<'a> Audit<'a> {
 
     /// Idle lag is zero: committed offsets have passed everything, markers too.
     fn at_rest(&self) -> Faults {
-        let lanes = (0..self.partitions).flat_map(|partition| Lane::ALL.map(|lane| (partition, lane)));
-        let behind = lanes.filter_map(|(partition, lane)| {
-            let (committed, end) =
-                (*self.broker.committed(partition).of(lane), self.broker.bounds(self.lane(lane, partition)).end);
-            (committed != Some(end)).then(|| format!("{lane} of {partition} stand at {committed:?} of {end}"))
+        let lanes = Unit::all(self.partitions).flat_map(|unit| Lane::ALL.map(|lane| (unit, lane)));
+        let behind = lanes.filter_map(|(unit, lane)| {
+            let (committed, end) = (*self.broker.committed(unit).of(lane), self.broker.bounds(unit.lane(lane)).end);
+            (committed != Some(end)).then(|| format!("{lane} of {unit} stand at {committed:?} of {end}"))
         });
         behind.collect()
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use billing_engine::domain::ids::AggregateId;
-use billing_engine::engine::ACCOUNTS;
 use billing_engine::log::{Answer, Lane, Offset, Ownership, PerLane};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -18,15 +17,19 @@ use crate::faults::Fault;
 use crate::log::NodeLog;
 use crate::node::{Accepted, Node, Setup};
 use crate::traffic::Traffic;
+use crate::transfers::{DEFAULT_HOLD, Transfers};
+use crate::unit::{Kind, Unit};
 use crate::world::{Life, World};
 
 /// Far more than anything takes that comes to an end at all.
 const DEADLINE: Duration = Duration::from_secs(600);
+/// Within that long a hold that is past is recorded as such, while its partition runs.
+const SWEEP: Duration = Duration::from_secs(5);
 /// Between two looks at what has come to rest.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Who owns which partition, as the coordinator has it.
-type Owners = Arc<Mutex<BTreeMap<u32, Life>>>;
+type Owners = Arc<Mutex<BTreeMap<Unit, Life>>>;
 
 /// All nodes of one seed.
 pub struct Cluster {
@@ -34,6 +37,7 @@ pub struct Cluster {
     setup: Setup,
     dice: StdRng,
     traffic: Traffic,
+    transfers: Transfers,
     owners: Owners,
     places: Vec<Place>,
     lives: Life,
@@ -51,11 +55,11 @@ enum Place {
     Asleep {
         node: Node,
         until: Instant,
-        lost: Vec<u32>,
+        lost: Vec<Unit>,
     },
 }
 
-fn lock(owners: &Owners) -> MutexGuard<'_, BTreeMap<u32, Life>> {
+fn lock(owners: &Owners) -> MutexGuard<'_, BTreeMap<Unit, Life>> {
     owners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -65,21 +69,25 @@ impl Cluster {
         let mut dice = StdRng::seed_from_u64(seed.rotate_left(32));
         let nodes = dice.random_range(1..=2);
         let traffic = Traffic::new(world.clone(), setup.partitions, seed);
+        let transfers = Transfers::new(world.clone(), setup.partitions, seed);
         let places = (0..nodes).map(|_| Place::Vacant { until: Instant::now() }).collect();
         let owners = Owners::default();
         let machines = Machines::default();
-        Cluster { world, setup, dice, traffic, owners, places, lives: 0, machines, kills: Vec::new() }
+        Cluster { world, setup, dice, traffic, transfers, owners, places, lives: 0, machines, kills: Vec::new() }
     }
 
     /// Upstream writes, and everything goes wrong that can.
     pub async fn storm(&mut self) -> Result<(), String> {
         self.traffic.open_accounts();
+        self.transfers.open_accounts();
         for _ in 0..60 {
             self.tend().await?;
             let pause = self.dice.random_range(5..120);
             sleep(Duration::from_millis(pause)).await;
             let commands = self.dice.random_range(0..8);
             self.traffic.write(commands);
+            let transfers = self.dice.random_range(0..4);
+            self.transfers.write(transfers);
             if self.dice.random_bool(0.4) {
                 self.kill_an_actor();
             }
@@ -99,6 +107,20 @@ impl Cluster {
     pub async fn calm_down(&mut self) -> Result<(), String> {
         self.world.state().weather.set_calm(true);
         self.traffic.settle();
+        self.come_to_rest().await?;
+        // By then every hold is past, and what follows has followed.
+        sleep(DEFAULT_HOLD + SWEEP).await;
+        self.come_to_rest().await?;
+        for (lot, mut victim) in self.kills.drain(..) {
+            if victim.try_recv().is_ok() {
+                let before = lot.is_multiple_of(2);
+                if before { Fault::KilledBeforeItsCommands } else { Fault::KilledAfterItsCommands }.note();
+            }
+        }
+        Ok(())
+    }
+
+    async fn come_to_rest(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         while !self.is_at_rest() {
             if begun.elapsed() > DEADLINE {
@@ -106,12 +128,6 @@ impl Cluster {
             }
             self.tend().await?;
             sleep(LOOK).await;
-        }
-        for (lot, mut victim) in self.kills.drain(..) {
-            if victim.try_recv().is_ok() {
-                let before = lot.is_multiple_of(2);
-                if before { Fault::KilledBeforeItsCommands } else { Fault::KilledAfterItsCommands }.note();
-            }
         }
         Ok(())
     }
@@ -125,7 +141,7 @@ impl Cluster {
     }
 
     /// Ends every node in order.
-    pub async fn shut_down(self) -> Result<Traffic, String> {
+    pub async fn shut_down(self) -> Result<(Traffic, Transfers), String> {
         for place in self.places {
             if let Place::Taken(node) = place {
                 let ended =
@@ -133,18 +149,16 @@ impl Cluster {
                 ended.map_err(|error| error.to_string())?;
             }
         }
-        Ok(self.traffic)
+        Ok((self.traffic, self.transfers))
     }
 
     fn is_at_rest(&self) -> bool {
         let awake = !self.places.iter().any(|place| matches!(place, Place::Asleep { .. }));
-        let owned = lock(&self.owners).len() == self.setup.partitions as usize;
+        let owned = lock(&self.owners).len() == Unit::all(self.setup.partitions).count();
         let state = self.world.state();
-        let consumed = (0..self.setup.partitions).all(|partition| {
-            let committed = state.broker.committed(partition);
-            Lane::ALL
-                .into_iter()
-                .all(|lane| *committed.of(lane) == Some(state.broker.bounds((ACCOUNTS.topic(lane), partition)).end))
+        let consumed = Unit::all(self.setup.partitions).all(|unit| {
+            let committed = state.broker.committed(unit);
+            Lane::ALL.into_iter().all(|lane| *committed.of(lane) == Some(state.broker.bounds(unit.lane(lane)).end))
         });
         drop(state);
         awake && owned && consumed && self.nodes().all(Node::is_ready)
@@ -153,10 +167,10 @@ impl Cluster {
     /// Where everything stands, for people.
     fn standing(&self) -> String {
         let state = self.world.state();
-        let partitions = (0..self.setup.partitions).map(|partition| {
-            let ends = PerLane::from_fn(|lane| state.broker.bounds((ACCOUNTS.topic(lane), partition)).end);
-            let stable = PerLane::from_fn(|lane| state.broker.stable_end((ACCOUNTS.topic(lane), partition)));
-            format!("{partition} at {:?} of {stable:?}, {ends:?}; ", state.broker.committed(partition))
+        let partitions = Unit::all(self.setup.partitions).map(|unit| {
+            let ends = PerLane::from_fn(|lane| state.broker.bounds(unit.lane(lane)).end);
+            let stable = PerLane::from_fn(|lane| state.broker.stable_end(unit.lane(lane)));
+            format!("{unit} at {:?} of {stable:?}, {ends:?}; ", state.broker.committed(unit))
         });
         let owners = format!("owned {:?}; ", lock(&self.owners));
         partitions.chain([owners]).chain(self.nodes().map(Node::states)).collect()
@@ -180,11 +194,11 @@ impl Cluster {
             };
             self.places[index] = place;
         }
-        for partition in 0..self.setup.partitions {
-            if !lock(&self.owners).contains_key(&partition) {
+        for unit in Unit::all(self.setup.partitions) {
+            if !lock(&self.owners).contains_key(&unit) {
                 let awake: Vec<Life> = self.nodes().map(|node| node.life).collect();
                 if let Some(life) = awake.choose(&mut self.dice) {
-                    self.assign(partition, *life);
+                    self.assign(unit, *life);
                 }
             }
         }
@@ -194,11 +208,13 @@ impl Cluster {
     fn start(&mut self, accepted: Accepted) -> Node {
         self.lives += 1;
         let life = self.lives;
-        let (world, owners) = (self.world.clone(), self.owners.clone());
-        let leave = move || leave(world.clone(), owners.clone(), life);
-        let log = NodeLog::new(self.world.clone(), life, leave);
+        let logs = Kind::ALL.map(|kind| {
+            let (world, owners) = (self.world.clone(), self.owners.clone());
+            let leave = move || leave(world.clone(), owners.clone(), life, kind);
+            NodeLog::new(self.world.clone(), life, kind, leave)
+        });
         let machine = self.machines.start(life, &self.world, &mut self.dice);
-        Node::start(&self.world, life, log, self.setup, accepted, machine)
+        Node::start(&self.world, life, logs, self.setup, &accepted, machine)
     }
 
     /// The disks of all machines.
@@ -213,25 +229,34 @@ impl Cluster {
         Place::Vacant { until: Instant::now() + down }
     }
 
-    fn assign(&self, partition: u32, life: Life) {
-        lock(&self.owners).insert(partition, life);
-        self.world.state().tell(life, Ownership::Assigned(vec![partition]));
+    fn assign(&self, unit: Unit, life: Life) {
+        lock(&self.owners).insert(unit, life);
+        self.world.state().tell(life, unit.kind, Ownership::Assigned(vec![unit.partition]));
     }
 
-    /// Takes partitions from a node that can still answer.
-    async fn revoke(&self, life: Life, partitions: Vec<u32>, lost: bool) -> bool {
+    /// Takes a partition from a node that can still answer.
+    async fn revoke(&self, life: Life, unit: Unit) -> bool {
         let (done, answered) = oneshot::channel();
-        self.world.state().tell(life, Ownership::Revoked { partitions, lost, done });
-        if lost {
-            // Whoever lost its membership joins again, and is told so even when nothing is left for it.
-            self.world.state().tell(life, Ownership::Assigned(Vec::new()));
-        }
+        let revoked = Ownership::Revoked { partitions: vec![unit.partition], lost: false, done };
+        self.world.state().tell(life, unit.kind, revoked);
         timeout(Duration::from_secs(30), answered).await.is_ok_and(|answer| answer.is_ok())
     }
 
+    /// Tells a node that it is no member of either group any more, which cost it these.
+    async fn expel(&self, life: Life, lost: &[Unit]) {
+        for kind in Kind::ALL {
+            let partitions = lost.iter().filter(|unit| unit.kind == kind).map(|unit| unit.partition).collect();
+            let (done, answered) = oneshot::channel();
+            self.world.state().tell(life, kind, Ownership::Revoked { partitions, lost: true, done });
+            // Whoever lost its membership joins again, and is told so even when nothing is left for it.
+            self.world.state().tell(life, kind, Ownership::Assigned(Vec::new()));
+            timeout(Duration::from_secs(30), answered).await.ok();
+        }
+    }
+
     fn kill_an_actor(&mut self) {
-        let lot = self.dice.random();
-        let victims = self.nodes().next().map(|node| (lot, node.kill(lot)));
+        let (lot, kind) = (self.dice.random(), *Kind::ALL.choose(&mut self.dice).unwrap_or(&Kind::Accounts));
+        let victims = self.nodes().next().map(|node| (lot, node.kill(kind, lot)));
         self.kills.extend(victims);
         self.places.rotate_left(1);
     }
@@ -242,18 +267,18 @@ impl Cluster {
         self.world.send_away(time);
     }
 
-    fn any_owned(&mut self) -> Option<(u32, Life)> {
+    fn any_owned(&mut self) -> Option<(Unit, Life)> {
         let awake: Vec<Life> = self.nodes().map(|node| node.life).collect();
-        let owned: Vec<_> = lock(&self.owners).iter().map(|(p, life)| (*p, *life)).collect();
+        let owned: Vec<_> = lock(&self.owners).iter().map(|(unit, life)| (*unit, *life)).collect();
         let owned: Vec<_> = owned.into_iter().filter(|(_, life)| awake.contains(life)).collect();
         owned.choose(&mut self.dice).copied()
     }
 
     async fn reassign(&mut self) {
-        let Some((partition, life)) = self.any_owned() else { return };
+        let Some((unit, life)) = self.any_owned() else { return };
         Fault::Reassigned.note();
-        if self.revoke(life, vec![partition], false).await {
-            lock(&self.owners).remove(&partition);
+        if self.revoke(life, unit).await {
+            lock(&self.owners).remove(&unit);
         } else {
             // It does not answer, so the coordinator takes it for dead, and in the end it is.
             self.world.kill(life);
@@ -268,18 +293,18 @@ impl Cluster {
             Fault::Zombie.note();
             self.world.freeze(node.life, true);
             let mut owners = lock(&self.owners);
-            let lost = owners.iter().filter(|(_, life)| **life == node.life).map(|(p, _)| *p).collect();
+            let lost = owners.iter().filter(|(_, life)| **life == node.life).map(|(unit, _)| *unit).collect();
             owners.retain(|_, life| *life != node.life);
             self.places[index] = Place::Asleep { node, until, lost };
         }
     }
 
     /// The zombie goes on where it was, until it hears that it owns nothing any more.
-    async fn wake(&mut self, node: Node, lost: Vec<u32>) -> Place {
+    async fn wake(&mut self, node: Node, lost: Vec<Unit>) -> Place {
         self.world.freeze(node.life, false);
         let ignorant = Duration::from_millis(self.dice.random_range(0..400));
         sleep(ignorant).await;
-        self.revoke(node.life, lost, true).await;
+        self.expel(node.life, &lost).await;
         Place::Taken(node)
     }
 
@@ -309,25 +334,25 @@ impl Cluster {
     async fn tamper(&mut self) -> Result<(), String> {
         self.world.state().weather.set_calm(true);
         self.world.send_away(Duration::ZERO);
-        if let Some((partition, life)) = self.any_owned()
-            && let Some((lane, source)) = self.known_source(partition)
-            && self.revoke(life, vec![partition], false).await
-            && let Some(before) = self.committed(partition, lane)
+        if let Some((unit, life)) = self.any_owned()
+            && let Some((lane, source)) = self.known_source(unit)
+            && self.revoke(life, unit).await
+            && let Some(before) = self.committed(unit, lane)
         {
-            self.tamper_with(partition, life, lane, (source, before)).await?;
+            self.tamper_with(unit, life, lane, (source, before)).await?;
         }
         self.world.state().weather.set_calm(false);
         Ok(())
     }
 
-    fn committed(&self, partition: u32, lane: Lane) -> Option<Offset> {
-        *self.world.state().broker.committed(partition).of(lane)
+    fn committed(&self, unit: Unit, lane: Lane) -> Option<Offset> {
+        *self.world.state().broker.committed(unit).of(lane)
     }
 
     /// The newest event's source: a lane, and an offset that was decided for sure.
-    fn known_source(&self, partition: u32) -> Option<(Lane, Offset)> {
+    fn known_source(&self, unit: Unit) -> Option<(Lane, Offset)> {
         let state = self.world.state();
-        let (_, event) = state.broker.committed_records((ACCOUNTS.events, partition), 0).last()?;
+        let (_, event) = state.broker.committed_records(unit.events(), 0).last()?;
         let (topic, offset) = event.header("source")?.rsplit_once(':')?;
         let lane = if topic.contains("inbox") { Lane::Inbox } else { Lane::Commands };
         Some((lane, offset.parse().ok()?))
@@ -335,38 +360,38 @@ impl Cluster {
 
     async fn tamper_with(
         &mut self,
-        partition: u32,
+        unit: Unit,
         life: Life,
         lane: Lane,
         (source, before): (Offset, Offset),
     ) -> Result<(), String> {
-        let end = self.world.state().broker.bounds((ACCOUNTS.topic(lane), partition)).end;
+        let end = self.world.state().broker.bounds(unit.lane(lane)).end;
         let (fault, offset) = match self.dice.random_range(0..3) {
             0 => (Fault::OffsetLost, None),
             1 => (Fault::OffsetMovedBack, Some(source)),
             _ => (Fault::OffsetMovedPastTheEnd, Some(end + 1000)),
         };
         fault.note();
-        self.world.change(|state| state.broker.tamper(partition, lane, offset));
-        self.assign(partition, life);
+        self.world.change(|state| state.broker.tamper(unit, lane, offset));
+        self.assign(unit, life);
         let Some(index) = self.places.iter().position(|place| matches!(place, Place::Taken(n) if n.life == life))
         else {
             return Ok(());
         };
         let vacant = Place::Vacant { until: Instant::now() };
         let Place::Taken(node) = std::mem::replace(&mut self.places[index], vacant) else { return Ok(()) };
-        let halted = wait(|| node.halted(partition).is_some_and(|reason| reason.contains("--accept-offset"))).await;
+        let halted = wait(|| node.halted(unit).is_some_and(|reason| reason.contains("--accept-offset"))).await;
         if !halted {
-            return Err(format!("{fault}: partition {partition} did not halt: {}", node.states()));
+            return Err(format!("{fault}: {unit} did not halt: {}", node.states()));
         }
         self.world.kill(life);
         self.bury(node);
         let mut offsets = PerLane::default();
         *offsets.of_mut(lane) = Some(before);
-        let node = self.start(Accepted::from([(partition, offsets)]));
-        self.assign(partition, node.life);
+        let node = self.start(Accepted::from([(unit, offsets)]));
+        self.assign(unit, node.life);
         let world = self.world.clone();
-        let gone_on = wait(|| *world.state().broker.committed(partition).of(lane) >= Some(before) && node.is_ready());
+        let gone_on = wait(|| *world.state().broker.committed(unit).of(lane) >= Some(before) && node.is_ready());
         let gone_on = gone_on.await;
         let states = node.states();
         self.places[index] = Place::Taken(node);
@@ -387,13 +412,16 @@ async fn wait(so: impl Fn() -> bool) -> bool {
 }
 
 /// A node gives up what it owns.
-fn leave(world: Arc<World>, owners: Owners, life: Life) -> Answer<()> {
+fn leave(world: Arc<World>, owners: Owners, life: Life, kind: Kind) -> Answer<()> {
     Box::pin(async move {
-        let partitions = lock(&owners).iter().filter(|(_, owner)| **owner == life).map(|(p, _)| *p).collect();
+        let is_left = |unit: &Unit, owner: Life| unit.kind == kind && owner == life;
+        let owned: Vec<Unit> =
+            lock(&owners).iter().filter(|(unit, owner)| is_left(unit, **owner)).map(|(unit, _)| *unit).collect();
+        let partitions = owned.iter().map(|unit| unit.partition).collect();
         let (done, answered) = oneshot::channel();
-        world.state().tell(life, Ownership::Revoked { partitions, lost: false, done });
+        world.state().tell(life, kind, Ownership::Revoked { partitions, lost: false, done });
         answered.await.ok();
-        lock(&owners).retain(|_, owner| *owner != life);
+        lock(&owners).retain(|unit, owner| !is_left(unit, *owner));
         Ok(())
     })
 }

@@ -10,6 +10,7 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::faults::{Fault, Step, When};
+use crate::unit::{Kind, Unit};
 use crate::world::{Life, World};
 
 /// Most values that are written together: few, so that a save is torn.
@@ -28,11 +29,11 @@ pub struct Disk(Arc<Mutex<Content>>);
 
 #[derive(Default)]
 struct Content {
-    kept: BTreeMap<u32, Kept>,
+    kept: BTreeMap<Unit, Kept>,
     /// What is not flushed yet: what was there before each write, oldest first.
-    unflushed: Vec<(u32, Kept)>,
+    unflushed: Vec<(Unit, Kept)>,
     /// An older state of everything, to be found again.
-    backup: BTreeMap<u32, Kept>,
+    backup: BTreeMap<Unit, Kept>,
     /// Counts up when the store on it is opened anew.
     opened: u64,
     /// Somebody wrote into it who does not know what.
@@ -45,7 +46,7 @@ impl Disk {
     }
 
     /// Everything on it; none when what is there was damaged on purpose.
-    pub fn kept(&self) -> BTreeMap<u32, Kept> {
+    pub fn kept(&self) -> BTreeMap<Unit, Kept> {
         let content = self.content();
         if content.is_tampered { BTreeMap::new() } else { content.kept.clone() }
     }
@@ -57,8 +58,8 @@ impl Disk {
         if crashed {
             let lost = state.weather.dice().random_range(0..=content.unflushed.len());
             for _ in 0..lost {
-                if let Some((partition, before)) = content.unflushed.pop() {
-                    content.kept.insert(partition, before);
+                if let Some((unit, before)) = content.unflushed.pop() {
+                    content.kept.insert(unit, before);
                 }
             }
         }
@@ -158,7 +159,7 @@ enum Request {
 /// The store of one life of one node.
 pub struct Store {
     disk: Disk,
-    requests: mpsc::UnboundedSender<(u32, u64, Request)>,
+    requests: mpsc::UnboundedSender<(Unit, u64, Request)>,
 }
 
 impl Store {
@@ -168,8 +169,8 @@ impl Store {
         let (requests, mut asked) = mpsc::unbounded_channel();
         let worker = Worker { world, life, disk: disk.clone() };
         tokio::spawn(async move {
-            while let Some((partition, opened, request)) = asked.recv().await {
-                if worker.work(partition, opened, request).await.is_none() {
+            while let Some((unit, opened, request)) = asked.recv().await {
+                if worker.work(unit, opened, request).await.is_none() {
                     return;
                 }
             }
@@ -179,22 +180,23 @@ impl Store {
 }
 
 impl Shelves for Store {
-    fn shelf(&self, _: &str, partition: u32) -> Arc<dyn Shelf> {
+    fn shelf(&self, aggregate: &str, partition: u32) -> Arc<dyn Shelf> {
         let opened = self.disk.content().opened;
-        Arc::new(Handle { partition, opened, requests: self.requests.clone() })
+        let unit = Unit { kind: Kind::of(aggregate), partition };
+        Arc::new(Handle { unit, opened, requests: self.requests.clone() })
     }
 }
 
 struct Handle {
-    partition: u32,
+    unit: Unit,
     opened: u64,
-    requests: mpsc::UnboundedSender<(u32, u64, Request)>,
+    requests: mpsc::UnboundedSender<(Unit, u64, Request)>,
 }
 
 impl Handle {
     fn ask<T: Send + 'static>(&self, request: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Request) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
-        self.requests.send((self.partition, self.opened, request(answer))).ok();
+        self.requests.send((self.unit, self.opened, request(answer))).ok();
         Box::pin(async move { answered.await.unwrap_or(Err(Error::Closed)) })
     }
 }
@@ -233,21 +235,21 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work(&self, partition: u32, opened: u64, request: Request) -> Option<()> {
+    async fn work(&self, unit: Unit, opened: u64, request: Request) -> Option<()> {
         match request {
             Request::Position(answer) => {
-                let position = self.step(partition, opened, Step::Position, |kept| kept.position.clone()).await?;
+                let position = self.step(unit, opened, Step::Position, |kept| kept.position.clone()).await?;
                 answer.send(position).ok();
             }
             Request::Load(keys, answer) => {
                 let load = |kept: &mut Kept| keys.iter().map(|key| kept.values.get(key).cloned()).collect();
-                answer.send(self.step(partition, opened, Step::Load, load).await?).ok();
+                answer.send(self.step(unit, opened, Step::Load, load).await?).ok();
             }
             Request::Save(values, answer) => {
                 let mut outcome = Ok(());
                 for batch in values.chunks(BATCH) {
                     let save = |kept: &mut Kept| kept.values.extend(batch.iter().cloned());
-                    outcome = self.step(partition, opened, Step::Save, save).await?;
+                    outcome = self.step(unit, opened, Step::Save, save).await?;
                     if outcome.is_err() {
                         break;
                     }
@@ -256,7 +258,7 @@ impl Worker {
             }
             Request::Settle(position, answer) => {
                 let settle = |kept: &mut Kept| kept.position = Some(position);
-                answer.send(self.step(partition, opened, Step::Settle, settle).await?).ok();
+                answer.send(self.step(unit, opened, Step::Settle, settle).await?).ok();
             }
             Request::Page(after, most, answer) => {
                 let behind = |(key, _): &(&Key, &Vec<u8>)| after.as_ref().is_none_or(|after| *key > after);
@@ -264,13 +266,13 @@ impl Worker {
                     let values = kept.values.iter().filter(behind).take(most);
                     values.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
                 };
-                answer.send(self.step(partition, opened, Step::Page, page).await?).ok();
+                answer.send(self.step(unit, opened, Step::Page, page).await?).ok();
             }
             Request::Clear(answer) => {
                 let forget = |kept: &mut Kept| kept.position = None;
-                let mut outcome = self.step(partition, opened, Step::Clear, forget).await?;
+                let mut outcome = self.step(unit, opened, Step::Clear, forget).await?;
                 if outcome.is_ok() {
-                    outcome = self.step(partition, opened, Step::Clear, |kept| *kept = Kept::default()).await?;
+                    outcome = self.step(unit, opened, Step::Clear, |kept| *kept = Kept::default()).await?;
                 }
                 answer.send(outcome).ok();
             }
@@ -281,15 +283,15 @@ impl Worker {
     /// One write or read of the disk, which takes its time and may be the last of this life.
     async fn step<T>(
         &self,
-        partition: u32,
+        unit: Unit,
         opened: u64,
         step: Step,
         act: impl FnOnce(&mut Kept) -> T,
     ) -> Option<Result<T, Error>> {
         self.pass(step, When::Before).await?;
         let failed = |reason: &str| {
-            let (aggregate, reason) = ("account".to_owned(), reason.to_owned());
-            Error::Failed { aggregate, partition, reason }
+            let (aggregate, reason) = (unit.kind.aggregate().to_owned(), reason.to_owned());
+            Error::Failed { aggregate, partition: unit.partition, reason }
         };
         let fails = self.world.state().weather.shelf_fails();
         let done = match fails {
@@ -298,23 +300,23 @@ impl Worker {
                 let mut content = self.disk.content();
                 (content.kept, content.unflushed) = (BTreeMap::new(), Vec::new());
                 (content.opened, content.is_tampered) = (content.opened + 1, false);
-                Err(Error::Lost { aggregate: "account".to_owned(), partition })
+                Err(lost(unit))
             }
             Some(_) => Err(failed("the disk is full")),
-            None => self.act(partition, opened, act),
+            None => self.act(unit, opened, act),
         };
         self.pass(step, When::After).await?;
         Some(done)
     }
 
-    fn act<T>(&self, partition: u32, opened: u64, act: impl FnOnce(&mut Kept) -> T) -> Result<T, Error> {
+    fn act<T>(&self, unit: Unit, opened: u64, act: impl FnOnce(&mut Kept) -> T) -> Result<T, Error> {
         let flushes = self.world.state().weather.one_in(8);
         let content = &mut *self.disk.content();
         if content.opened != opened {
-            return Err(Error::Lost { aggregate: "account".to_owned(), partition });
+            return Err(lost(unit));
         }
-        let kept = content.kept.entry(partition).or_default();
-        content.unflushed.push((partition, kept.clone()));
+        let kept = content.kept.entry(unit).or_default();
+        content.unflushed.push((unit, kept.clone()));
         let done = act(kept);
         if flushes {
             content.unflushed.clear();
@@ -334,4 +336,8 @@ impl Worker {
         }
         Some(())
     }
+}
+
+fn lost(Unit { kind, partition }: Unit) -> Error {
+    Error::Lost { aggregate: kind.aggregate().to_owned(), partition }
 }

@@ -88,6 +88,8 @@ pub enum Fault {
     PanicInDecide,
     PanicInApply,
     PanicInReading,
+    PanicInHearing,
+    PanicInApplyOfLeg,
     OffsetLost,
     OffsetMovedBack,
     OffsetMovedPastTheEnd,
@@ -99,6 +101,14 @@ pub enum Fault {
     EventTooLarge,
     UpstreamCommitted,
     UpstreamAborted,
+    /// Not faults of the machinery, but what has to happen often enough that something is proven.
+    SagaFailed,
+    SagaCompensated,
+    SagaVoided,
+    SagaExpired,
+    SagaRefunded,
+    RefundRefused,
+    PostingForced,
 }
 
 impl fmt::Display for Fault {
@@ -131,6 +141,8 @@ impl Fault {
                 Fault::PanicInDecide,
                 Fault::PanicInApply,
                 Fault::PanicInReading,
+                Fault::PanicInHearing,
+                Fault::PanicInApplyOfLeg,
                 Fault::OffsetLost,
                 Fault::OffsetMovedBack,
                 Fault::OffsetMovedPastTheEnd,
@@ -142,6 +154,13 @@ impl Fault {
                 Fault::EventTooLarge,
                 Fault::UpstreamCommitted,
                 Fault::UpstreamAborted,
+                Fault::SagaFailed,
+                Fault::SagaCompensated,
+                Fault::SagaVoided,
+                Fault::SagaExpired,
+                Fault::SagaRefunded,
+                Fault::RefundRefused,
+                Fault::PostingForced,
             ])
             .collect()
     }

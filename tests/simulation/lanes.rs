@@ -20,8 +20,7 @@ const LANE_CAPACITY: usize = 8 << 10;
 pub fn replay(core: Arc<Core>, range: Range<Offset>) -> Chunks {
     let (chunks, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let place = (core.world.state().broker.spec.events, core.partition);
-        if let Err(error) = send_all(&core, place, range, &chunks).await {
+        if let Err(error) = send_all(&core, core.unit.events(), range, &chunks).await {
             chunks.send(Err(error)).await.ok();
         }
     });
@@ -32,11 +31,8 @@ pub fn replay(core: Arc<Core>, range: Range<Offset>) -> Chunks {
 pub fn snapshots(core: Arc<Core>) -> Chunks {
     let (chunks, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let (place, range) = {
-            let state = core.world.state();
-            let place = (state.broker.spec.snapshots, core.partition);
-            (place, state.broker.bounds(place))
-        };
+        let place = core.unit.snapshots();
+        let range = core.world.state().broker.bounds(place);
         if let Err(error) = send_all(&core, place, range, &chunks).await {
             chunks.send(Err(error)).await.ok();
         }
@@ -80,7 +76,7 @@ pub fn follow(core: &Arc<Core>, lane: Lane, from: Offset, arrived: &Signal) -> I
 }
 
 async fn feed(core: Arc<Core>, lane: Lane, mut position: Offset, intake: Intake) {
-    let place = (core.world.state().broker.spec.topic(lane), core.partition);
+    let place = core.unit.lane(lane);
     loop {
         core.world.dawdle().await;
         if core.is_over() {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::broker::{Broker, Fate, HandleId, TransactionId};
 use crate::faults::{Fortune, Step, When};
 use crate::lanes;
+use crate::unit::{Kind, Unit};
 use crate::world::{Life, World};
 
 /// How long a transaction may stay open before the broker gives it up.
@@ -23,19 +24,25 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct NodeLog {
     world: Arc<World>,
     life: Life,
+    kind: Kind,
     leave: Box<dyn Fn() -> Answer<()> + Send + Sync>,
 }
 
 impl NodeLog {
     /// `leave` gives up what the node owns.
-    pub fn new(world: Arc<World>, life: Life, leave: impl Fn() -> Answer<()> + Send + Sync + 'static) -> Self {
-        NodeLog { world, life, leave: Box::new(leave) }
+    pub fn new(
+        world: Arc<World>,
+        life: Life,
+        kind: Kind,
+        leave: impl Fn() -> Answer<()> + Send + Sync + 'static,
+    ) -> Self {
+        NodeLog { world, life, kind, leave: Box::new(leave) }
     }
 }
 
 impl Log for NodeLog {
     fn join(&self) -> mpsc::UnboundedReceiver<Ownership> {
-        self.world.state().join(self.life)
+        self.world.state().join(self.life, self.kind)
     }
 
     fn leave(&self) -> Answer<()> {
@@ -44,11 +51,12 @@ impl Log for NodeLog {
 
     fn open(&self, partition: u32) -> Arc<dyn Partition> {
         let mut state = self.world.state();
-        let (id, epoch) = (state.next_handle(), state.broker.epoch(partition));
+        let unit = Unit { kind: self.kind, partition };
+        let (id, epoch) = (state.next_handle(), state.broker.epoch(unit));
         Arc::new(Handle(Arc::new(Core {
             world: self.world.clone(),
             life: self.life,
-            partition,
+            unit,
             id,
             // Whoever forgets to fence writes under the identity of the owner before.
             epoch: AtomicU64::new(epoch),
@@ -64,7 +72,7 @@ struct Handle(Arc<Core>);
 pub struct Core {
     pub world: Arc<World>,
     pub life: Life,
-    pub partition: u32,
+    pub unit: Unit,
     id: HandleId,
     epoch: AtomicU64,
     closed: AtomicBool,
@@ -99,7 +107,7 @@ impl Core {
 
     /// One request to the broker and its answer.
     async fn step<T>(&self, step: Step, act: impl FnOnce(&mut Broker) -> Result<T, Error> + Send) -> Result<T, Error> {
-        tracing::debug!(at = self.world.now().0, life = self.life, partition = self.partition, handle = self.id, ?step);
+        tracing::debug!(at = self.world.now().0, life = self.life, unit = %self.unit, handle = self.id, ?step);
         self.pass(step, When::Before).await?;
         let done = {
             if self.is_over() {
@@ -112,7 +120,8 @@ impl Core {
     }
 
     fn fenced(&self, reason: &str) -> Error {
-        Error::Fenced { group: "accounts".to_owned(), partition: self.partition, reason: reason.to_owned() }
+        let group = self.unit.kind.spec().group.to_owned();
+        Error::Fenced { group, partition: self.unit.partition, reason: reason.to_owned() }
     }
 
     /// Nobody but the newest owner may, and only while its transaction is open.
@@ -123,37 +132,37 @@ impl Core {
 
     /// True for nobody but the newest owner.
     fn may_write(&self, broker: &Broker) -> Result<(), Error> {
-        let newest = broker.epoch(self.partition);
+        let newest = broker.epoch(self.unit);
         if self.epoch.load(Ordering::SeqCst) < newest { Err(self.fenced("a newer epoch")) } else { Ok(()) }
     }
 
     async fn fence(&self) -> Result<(), Error> {
-        let partition = self.partition;
-        let epoch = self.step(Step::Fence, move |broker| Ok(broker.fence(partition))).await?;
+        let unit = self.unit;
+        let epoch = self.step(Step::Fence, move |broker| Ok(broker.fence(unit))).await?;
         self.epoch.store(epoch, Ordering::SeqCst);
         Ok(())
     }
 
     async fn inputs(&self) -> Result<PerLane<Input>, Error> {
-        let settled = self.world.until(|state| !state.broker.offsets_pending(self.partition));
+        let settled = self.world.until(|state| !state.broker.offsets_pending(self.unit));
         if tokio::time::timeout(TRANSACTION_TIMEOUT, settled).await.is_err() {
-            self.world.change(|state| state.broker.abort_open(self.partition));
+            self.world.change(|state| state.broker.abort_open(self.unit));
         }
         self.step(Step::Inputs, |broker| {
             if self.may_write(broker).is_ok() {
-                broker.take_over(self.partition, self.id);
+                broker.take_over(self.unit, self.id);
             }
-            Ok(broker.inputs(self.partition))
+            Ok(broker.inputs(self.unit))
         })
         .await
     }
 
     async fn transact(&self, commit: &Commit) -> Result<Option<Offset>, Error> {
-        let partition = self.partition;
+        let unit = self.unit;
         let id = self
             .step(Step::Begin, |broker| {
                 self.may_write(broker)?;
-                Ok(broker.begin_of(partition, self.id))
+                Ok(broker.begin_of(unit, self.id))
             })
             .await?;
         let outcome = self.fill(id, commit).await;
@@ -165,10 +174,10 @@ impl Core {
     }
 
     async fn fill(&self, id: TransactionId, commit: &Commit) -> Result<Option<Offset>, Error> {
-        let (partition, to, now) = (self.partition, commit.next_offsets, self.world.now().0);
+        let (unit, to, now) = (self.unit, commit.next_offsets, self.world.now().0);
         self.step(Step::Offsets, |broker| {
             self.may_add_to(broker, id)?;
-            broker.consume(id, partition, self.id, to);
+            broker.consume(id, unit, self.id, to);
             Ok(())
         })
         .await?;
@@ -195,7 +204,7 @@ impl Core {
     fn last_event(&self, commit: &Commit) -> Option<usize> {
         let mut state = self.world.state();
         let reported = !state.weather.one_in(16);
-        commit.last_event(state.broker.spec.events, self.partition).filter(|_| reported)
+        commit.last_event(self.unit.events().0, self.unit.partition).filter(|_| reported)
     }
 
     async fn finish(&self, id: TransactionId) -> Result<(), Error> {
@@ -227,7 +236,7 @@ impl Core {
                 .change(|state| {
                     let crashed = state.weather.crashes(Step::Close, When::Before);
                     if !crashed {
-                        state.broker.abandon(self.partition, self.id);
+                        state.broker.abandon(self.unit, self.id);
                     }
                     crashed
                 })
@@ -243,7 +252,7 @@ impl Core {
 
 impl Partition for Handle {
     fn number(&self) -> u32 {
-        self.0.partition
+        self.0.unit.partition
     }
 
     fn fence(&self) -> Answer<()> {
@@ -258,9 +267,7 @@ impl Partition for Handle {
 
     fn events_bounds(&self) -> Answer<Range<Offset>> {
         let core = self.0.clone();
-        Box::pin(async move {
-            core.step(Step::Bounds, |broker| Ok(broker.bounds((broker.spec.events, core.partition)))).await
-        })
+        Box::pin(async move { core.step(Step::Bounds, |broker| Ok(broker.bounds(core.unit.events()))).await })
     }
 
     fn replay(&self, range: Range<Offset>) -> Chunks {
@@ -273,7 +280,7 @@ impl Partition for Handle {
 
     fn identity(&self) -> Answer<String> {
         let core = self.0.clone();
-        Box::pin(async move { core.step(Step::Bounds, |broker| Ok(broker.identity())).await })
+        Box::pin(async move { core.step(Step::Bounds, |broker| Ok(broker.identity(core.unit))).await })
     }
 
     fn follow(&self, from: PerLane<Offset>, arrived: Signal) -> Answer<PerLane<Intake>> {
@@ -292,7 +299,7 @@ impl Partition for Handle {
                 return Err(Error::Closed);
             }
             let state = core.world.state();
-            let end = |lane: Lane| state.broker.stable_end((state.broker.spec.topic(lane), core.partition));
+            let end = |lane: Lane| state.broker.stable_end(core.unit.lane(lane));
             Ok(PerLane::from_fn(end))
         })
     }

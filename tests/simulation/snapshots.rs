@@ -2,47 +2,84 @@
 //! position is never ahead of what is committed, nor of the values that it speaks for.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
+use billing_engine::domain::Aggregate;
 use billing_engine::domain::ids::AggregateId;
-use billing_engine::domain::{Aggregate, Rules};
-use billing_engine::engine::ACCOUNTS;
 use billing_engine::log::{Chunk, Offset};
-use billing_engine::wire::snapshot::{Conditions, Position, Sources, decode_position, decode_value};
+use billing_engine::partition::Inspection;
+use billing_engine::wire::snapshot::{Appointment, Conditions, Position, Sources, decode_position, decode_value};
 use billing_engine::wire::{self, StoredEvent};
 
 use crate::broker::Broker;
 use crate::disks::Disk;
-use crate::fragile::Fragile;
+use crate::fragile::{Flawed, Fragile};
+use crate::node::Setup;
+use crate::unit::{Kind, Unit};
 
 /// The key of a position in the topic.
 const POSITION: &[u8] = b"/position";
 
-/// The log that snapshots are compared with.
-pub struct Snapshots<'a> {
+/// The log that snapshots of one kind of aggregate are compared with.
+pub struct Snapshots<'a, A> {
     pub broker: &'a Broker,
-    pub partitions: u32,
-    /// Commands that an account remembers.
-    pub window: usize,
+    pub kind: Kind,
+    pub setup: Setup,
+    /// Every aggregate of each partition after each of its events.
+    histories: Vec<Histories<A>>,
 }
+
+/// Aggregates after each of their events.
+type Histories<A> = BTreeMap<Vec<u8>, Vec<Step<A>>>;
 
 /// Values by their keys.
 type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 
-impl Snapshots<'_> {
+impl<'a, A: Flawed + PartialEq + Debug> Snapshots<'a, A> {
+    /// Compares with what that broker has.
+    pub fn of(kind: Kind, broker: &'a Broker, setup: Setup) -> Self {
+        let folded = |partition| folded(broker, Unit { kind, partition }, setup);
+        Snapshots { broker, kind, setup, histories: (0..setup.partitions).map(folded).collect() }
+    }
+
+    fn unit(&self, partition: u32) -> Unit {
+        Unit { kind: self.kind, partition }
+    }
+
+    /// What is wrong with what disks and the topic have, and with what is in memory.
+    pub fn faults(&self, disks: &[Disk], inspections: &[Inspection<Fragile<A>>]) -> Vec<String> {
+        let mut faults: Vec<String> = disks.iter().flat_map(|disk| self.faults_of_disk(disk)).collect();
+        faults.extend(self.faults_of_topic());
+        faults.extend(self.faults_of_memory(inspections));
+        faults
+    }
+
+    /// What actors hold must be the fold of the log.
+    fn faults_of_memory(&self, inspections: &[Inspection<Fragile<A>>]) -> Vec<String> {
+        let histories: BTreeMap<_, _> = self.histories.iter().flatten().collect();
+        let held = inspections.iter().flat_map(|inspection| &inspection.aggregates);
+        let differences = held.filter_map(|(id, Fragile(found))| {
+            let expected = histories.get(&id.as_str().as_bytes().to_vec()).and_then(|history| history.last());
+            let expected = expected.map(|step| &step.state);
+            (expected != Some(found)).then(|| format!("{id} in memory is {found:?}, its events make it {expected:?}"))
+        });
+        differences.collect()
+    }
+
     /// What is wrong with what a disk has.
-    pub fn faults_of_disk(&self, disk: &Disk) -> Vec<String> {
-        let faults = disk.kept().into_iter().flat_map(|(partition, kept)| {
+    fn faults_of_disk(&self, disk: &Disk) -> Vec<String> {
+        let faults = disk.kept().into_iter().filter(|(unit, _)| unit.kind == self.kind).flat_map(|(unit, kept)| {
             let values: Values = kept.values.into_iter().map(|(key, value)| (key.to_vec(), value)).collect();
-            self.faults(partition, &values, kept.position.as_deref())
+            self.faults_of_values(unit.partition, &values, kept.position.as_deref())
         });
         faults.map(|fault| format!("on a disk, {fault}")).collect()
     }
 
     /// What is wrong with the newest generation of the topic.
-    pub fn faults_of_topic(&self) -> Vec<String> {
-        let faults = (0..self.partitions).flat_map(|partition| {
+    fn faults_of_topic(&self) -> Vec<String> {
+        let faults = (0..self.setup.partitions).flat_map(|partition| {
             let records =
-                || self.broker.committed_records((ACCOUNTS.snapshots, partition), 0).map(|(_, record)| record);
+                || self.broker.committed_records(self.unit(partition).snapshots(), 0).map(|(_, record)| record);
             let generation = |header: Option<&str>| header.and_then(|text| text.parse::<u64>().ok());
             let newest = records().map(|record| generation(record.header("generation"))).max().flatten();
             let (mut values, mut position) = (Values::new(), None);
@@ -50,22 +87,22 @@ impl Snapshots<'_> {
                 let (key, value) = (record.key.clone().unwrap_or_default(), record.value.clone().unwrap_or_default());
                 if key == POSITION { position = Some(value) } else { drop(values.insert(key, value)) }
             }
-            self.faults(partition, &values, position.as_deref())
+            self.faults_of_values(partition, &values, position.as_deref())
         });
         faults.map(|fault| format!("in the topic, {fault}")).collect()
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions { partitions: self.partitions, window: self.window as u64 }
+        Conditions { partitions: self.setup.partitions, window: self.setup.window as u64 }
     }
 
-    fn faults(&self, partition: u32, values: &Values, position: Option<&[u8]>) -> Vec<String> {
-        let histories = self.histories(partition);
+    fn faults_of_values(&self, partition: u32, values: &Values, position: Option<&[u8]>) -> Vec<String> {
+        let histories = &self.histories[partition as usize];
         let mut faults = Vec::new();
         let mut versions = BTreeMap::new();
         for (key, value) in values {
             let id = AggregateId::parse(&String::from_utf8_lossy(key)).unwrap();
-            match decode_value::<Fragile>(&id, value, self.conditions()) {
+            match decode_value::<Fragile<A>>(&id, value, self.conditions()) {
                 Err(error) => faults.push(format!("the value of {id} cannot be read: {error}")),
                 Ok(found) => {
                     let version = found.state.version().0;
@@ -79,9 +116,9 @@ impl Snapshots<'_> {
             }
         }
         let Some(position) = position else { return faults };
-        match decode_position::<Fragile>(position) {
+        match decode_position::<Fragile<A>>(position) {
             Err(error) => faults.push(format!("the position of {partition} cannot be read: {error}")),
-            Ok(position) => faults.extend(self.faults_of_position(partition, &position, &histories, &versions)),
+            Ok(position) => faults.extend(self.faults_of_position(partition, &position, histories, &versions)),
         }
         faults
     }
@@ -90,17 +127,17 @@ impl Snapshots<'_> {
         &self,
         partition: u32,
         position: &Position,
-        histories: &BTreeMap<Vec<u8>, Vec<Step>>,
+        histories: &Histories<A>,
         versions: &BTreeMap<Vec<u8>, u64>,
     ) -> Vec<String> {
-        let end = self.broker.stable_end((ACCOUNTS.events, partition));
+        let end = self.broker.stable_end(self.unit(partition).events());
         let mut faults = Vec::new();
         if position.covered > end {
             faults.push(format!("the position of {partition} is {position:?}, the log ends at {end}"));
         }
         let (mut begun, mut last) = (0, None);
         for (key, history) in histories {
-            let below: Vec<&Step> = history.iter().take_while(|step| step.offset < position.covered).collect();
+            let below: Vec<&Step<A>> = history.iter().take_while(|step| step.offset < position.covered).collect();
             begun += u64::from(!below.is_empty());
             last = last.max(below.last().map(|step| step.offset));
             let (wanted, found) = (below.len() as u64, versions.get(key).copied().unwrap_or(0));
@@ -112,39 +149,53 @@ impl Snapshots<'_> {
         if position.aggregates != begun || position.last_event.map(|event| event.offset) != last {
             faults.push(format!("below {position:?} there are {begun} accounts, the last event is at {last:?}"));
         }
+        faults.extend(self.faults_of_agenda(partition, position, histories));
         faults
     }
 
-    /// Every account after each of its events.
-    fn histories(&self, partition: u32) -> BTreeMap<Vec<u8>, Vec<Step>> {
-        let rules = Rules {
-            currencies: [].into_iter().collect(),
-            idempotency_window: self.window,
-            default_hold: Rules::DEFAULT_HOLD,
-        };
-        let mut histories = BTreeMap::<Vec<u8>, Vec<Step>>::new();
-        let events: Chunk = self.broker.read((ACCOUNTS.events, partition), 0, usize::MAX);
-        for record in events.iter() {
-            let event = wire::event::decode::<Fragile>(record.value, record.headers.iter()).unwrap();
-            let history = histories.entry(record.key.unwrap().to_vec()).or_default();
-            let before = history.last().map(|step| (step.state.clone(), step.sources));
-            let (state, sources) = before.unwrap_or_else(|| (Fragile::blank(&rules).0, Sources::default()));
-            let mut account = Fragile(state);
-            if account.apply(&event.recorded).is_err() {
-                // Whoever looks at the log itself tells of that.
-                continue;
+    /// What is to come of those whose values are not newer than the position: others are looked at when the events
+    /// behind it are folded.
+    fn faults_of_agenda(&self, partition: u32, position: &Position, histories: &Histories<A>) -> Vec<String> {
+        let noted: BTreeMap<&[u8], &Appointment> =
+            position.agenda.iter().map(|appointment| (appointment.id.as_bytes(), appointment)).collect();
+        let mut faults = Vec::new();
+        for (key, history) in histories {
+            let Some(last) = history.last().filter(|step| step.offset < position.covered) else { continue };
+            let wanted = (last.state.next_expiry().map(|time| time.0), last.state.is_open());
+            let found = noted.get(&key[..]).map_or((None, false), |noted| (noted.next_expiry, noted.is_open));
+            if found != wanted {
+                let id = String::from_utf8_lossy(key);
+                faults.push(format!("the agenda of {partition} says {found:?} of {id}, its events say {wanted:?}"));
             }
-            let sources = with_source(sources, &event);
-            history.push(Step { offset: record.offset, state: account.0, sources });
         }
-        histories
+        faults
     }
 }
 
-/// An account after one of its events.
-struct Step {
+fn folded<A: Flawed>(broker: &Broker, unit: Unit, setup: Setup) -> Histories<A> {
+    let rules = setup.rules();
+    let mut histories = Histories::<A>::new();
+    let events: Chunk = broker.read(unit.events(), 0, usize::MAX);
+    for record in events.iter() {
+        let event = wire::event::decode::<Fragile<A>>(record.value, record.headers.iter()).unwrap();
+        let history = histories.entry(record.key.unwrap().to_vec()).or_default();
+        let before = history.last().map(|step| (step.state.clone(), step.sources));
+        let (state, sources) = before.unwrap_or_else(|| (Fragile::<A>::blank(&rules).0, Sources::default()));
+        let mut account = Fragile(state);
+        if account.apply(&event.recorded).is_err() {
+            // Whoever looks at the log itself tells of that.
+            continue;
+        }
+        let sources = with_source(sources, &event);
+        history.push(Step { offset: record.offset, state: account.0, sources });
+    }
+    histories
+}
+
+/// An aggregate after one of its events.
+struct Step<A> {
     offset: Offset,
-    state: billing_engine::domain::account::Account,
+    state: A,
     sources: Sources,
 }
 

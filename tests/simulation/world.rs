@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::broker::{Broker, HandleId};
 use crate::faults::Weather;
+use crate::unit::Kind;
 
 /// One life of one node, from its start to its end; never used again.
 pub type Life = u64;
@@ -40,9 +41,9 @@ pub struct State {
 
 /// What dies with a life.
 struct Living {
-    ownership: mpsc::UnboundedSender<Ownership>,
+    ownership: BTreeMap<Kind, mpsc::UnboundedSender<Ownership>>,
     /// Until it joins.
-    receiver: Option<mpsc::UnboundedReceiver<Ownership>>,
+    receivers: BTreeMap<Kind, mpsc::UnboundedReceiver<Ownership>>,
     intakes: Vec<Intake>,
 }
 
@@ -105,10 +106,15 @@ impl World {
 
     /// A node begins.
     pub fn be_born(&self, life: Life) {
-        let (ownership, receiver) = mpsc::unbounded_channel();
-        // A group answers everybody who joins, if only that there is nothing for them.
-        ownership.send(Ownership::Assigned(Vec::new())).ok();
-        self.state().living.insert(life, Living { ownership, receiver: Some(receiver), intakes: Vec::new() });
+        let mut living = Living { ownership: BTreeMap::new(), receivers: BTreeMap::new(), intakes: Vec::new() };
+        for kind in Kind::ALL {
+            let (ownership, receiver) = mpsc::unbounded_channel();
+            // A group answers everybody who joins, if only that there is nothing for them.
+            ownership.send(Ownership::Assigned(Vec::new())).ok();
+            living.ownership.insert(kind, ownership);
+            living.receivers.insert(kind, receiver);
+        }
+        self.state().living.insert(life, living);
     }
 
     /// A node is gone: nothing of it reaches the broker any more, and what it waits for never comes.
@@ -148,15 +154,15 @@ impl State {
     }
 
     /// Where a node hears of changes of ownership; for a dead one there is nothing to hear.
-    pub fn join(&mut self, life: Life) -> mpsc::UnboundedReceiver<Ownership> {
-        let receiver = self.living.get_mut(&life).and_then(|living| living.receiver.take());
+    pub fn join(&mut self, life: Life, kind: Kind) -> mpsc::UnboundedReceiver<Ownership> {
+        let receiver = self.living.get_mut(&life).and_then(|living| living.receivers.remove(&kind));
         receiver.unwrap_or_else(|| mpsc::unbounded_channel().1)
     }
 
     /// Tells a node about a change of ownership; a dead one does not hear it.
-    pub fn tell(&self, life: Life, change: Ownership) {
-        if let Some(living) = self.living.get(&life) {
-            living.ownership.send(change).ok();
+    pub fn tell(&self, life: Life, kind: Kind, change: Ownership) {
+        if let Some(ownership) = self.living.get(&life).and_then(|living| living.ownership.get(&kind)) {
+            ownership.send(change).ok();
         }
     }
 

@@ -2,26 +2,24 @@
 //!
 //! Two passes, so that no value has to be kept: first every value is decoded and its version noted, then the events
 //! are folded, and each account is compared when it stands at the version that was noted. Only the ids, and the
-//! accounts that are not there yet, are in memory.
+//! aggregates that are not there yet, are in memory.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::json;
 
+use super::brief::Brief;
 use super::{PAGE, conditions, position};
 use crate::cli::reach::{Within, in_time};
 use crate::cli::{Failure, output};
-use crate::domain::Aggregate;
-use crate::domain::account::Account;
 use crate::domain::ids::{AggregateId, Version};
-use crate::engine::ACCOUNTS;
-use crate::log::{Client, Lane, Offset, Record};
+use crate::log::{Client, Lane, Offset, Record, Topic};
 use crate::partition::Settings;
 use crate::snapshots::{BATCH, Key, Shelf};
 use crate::wire;
+use crate::wire::Source;
 use crate::wire::snapshot::{Error, LastEvent, Position, Sources, Value, decode_value, encode_value};
-use crate::wire::{Source, Wire};
 
 /// What was found.
 #[derive(Default)]
@@ -38,7 +36,7 @@ pub struct Difference {
     pub kind: &'static str,
     pub aggregate: String,
     pub partition: u32,
-    /// The account; none when it is about the position.
+    /// The aggregate; none when it is about the position.
     pub id: Option<String>,
     pub expected: String,
     pub found: String,
@@ -79,25 +77,26 @@ impl Verdict {
     }
 }
 
-/// What is still to be seen of an account.
+/// What is still to be seen of an aggregate.
 enum Aim {
     /// To stand at this version, as the snapshot does.
     At(Version),
     /// Nothing: it was compared at this version.
     Reached(Version),
-    /// Nothing: something was found, and one thing an account is enough.
+    /// Nothing: something was found, and one thing each is enough.
     Told,
 }
 
 /// The audit of one partition.
-pub struct Audit<'a> {
+pub struct Audit<'a, A> {
     shelf: &'a dyn Shelf,
+    events: Topic,
     partition: u32,
     settings: &'a Settings,
     verdict: &'a mut Verdict,
     position: Option<Position>,
     aims: HashMap<AggregateId, Aim>,
-    folding: HashMap<AggregateId, Value<Account>>,
+    folding: HashMap<AggregateId, Value<A>>,
     /// What snapshots should be, to be compared.
     expected: Vec<(AggregateId, Vec<u8>)>,
     /// Of the events that the position speaks of.
@@ -112,7 +111,7 @@ struct Below {
     remembered: Option<LastEvent>,
 }
 
-impl<'a> Audit<'a> {
+impl<'a, A: Brief> Audit<'a, A> {
     /// Reads what the shelf says, and tells what cannot be read.
     pub async fn begin(
         shelf: &'a dyn Shelf,
@@ -122,6 +121,7 @@ impl<'a> Audit<'a> {
     ) -> Result<Self, Failure> {
         let mut audit = Audit {
             shelf,
+            events: settings.spec.events,
             partition,
             settings,
             verdict,
@@ -131,7 +131,7 @@ impl<'a> Audit<'a> {
             expected: Vec::new(),
             below: Below::default(),
         };
-        let position = position(shelf).await?;
+        let position = position::<A>(shelf).await?;
         let is_trusted = position.is_some();
         match position {
             Some(Ok(position)) if position.conditions != conditions(settings) => {
@@ -161,9 +161,9 @@ impl<'a> Audit<'a> {
         self.verdict.checked += 1;
         let text = String::from_utf8_lossy(key);
         let Ok(id) = AggregateId::parse(&text) else {
-            return self.differ("damaged", Some(&text), "the id of an account", text.to_string());
+            return self.differ("damaged", Some(&text), "the id of an aggregate", text.to_string());
         };
-        match decode_value::<Account>(&id, value, conditions(self.settings)) {
+        match decode_value::<A>(&id, value, conditions(self.settings)) {
             Ok(Value { state, .. }) => {
                 self.aims.insert(id, Aim::At(state.version()));
             }
@@ -179,7 +179,7 @@ impl<'a> Audit<'a> {
         if self.aims.is_empty() && self.position.is_none() {
             return Ok(());
         }
-        let bounds = in_time(within, client.bounds(ACCOUNTS.events, self.partition)).await?;
+        let bounds = in_time(within, client.bounds(self.events, self.partition)).await?;
         if let Some(Position { covered, .. }) = self.position
             && !(bounds.start..=bounds.end).contains(&covered)
         {
@@ -194,10 +194,10 @@ impl<'a> Audit<'a> {
             .map(|(id, _)| id.clone())
             .collect();
         for id in unborn {
-            let blank = blank(self.settings);
+            let blank = blank::<A>(self.settings);
             self.reached(&id, &blank).await?;
         }
-        let mut chunks = client.read(ACCOUNTS.events, self.partition, bounds);
+        let mut chunks = client.read(self.events, self.partition, bounds);
         while let Some(chunk) = in_time(within, async { Ok::<_, Failure>(chunks.recv().await) }).await? {
             for record in chunk?.iter() {
                 self.take(record).await?;
@@ -214,8 +214,8 @@ impl<'a> Audit<'a> {
             let place = format!("event at offset {offset} of partition {}", self.partition);
             Failure::failed("UNREADABLE_EVENT", format!("{place} cannot be applied: {reason}"))
         };
-        let event = wire::event::decode::<Account>(record.value, record.headers.iter())
-            .map_err(|error| broken(error.to_string()))?;
+        let event =
+            wire::event::decode::<A>(record.value, record.headers.iter()).map_err(|error| broken(error.to_string()))?;
         let id = event.aggregate_id;
         let lane = event.source.as_ref().and_then(|source| self.lane_of(source));
         let is_below = self.position.as_ref().is_some_and(|position| offset < position.covered);
@@ -255,8 +255,8 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    /// The account stands where its snapshot does.
-    async fn reached(&mut self, id: &AggregateId, value: &Value<Account>) -> Result<(), Failure> {
+    /// The aggregate stands where its snapshot does.
+    async fn reached(&mut self, id: &AggregateId, value: &Value<A>) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         encode_value(&mut bytes, id, &value.state, value.sources, conditions(self.settings));
         self.aims.insert(id.clone(), Aim::Reached(value.state.version()));
@@ -300,8 +300,8 @@ impl<'a> Audit<'a> {
         let Some(position) = self.position.take() else { return };
         let Below { aggregates, sources, remembered } = std::mem::take(&mut self.below);
         if position.aggregates != aggregates {
-            let found = format!("{} accounts", position.aggregates);
-            self.differ("position", None, &format!("{aggregates} accounts"), found);
+            let found = format!("{} {}s", position.aggregates, A::AGGREGATE);
+            self.differ("position", None, &format!("{aggregates} {}s", A::AGGREGATE), found);
         }
         if position.sources.commands < sources.commands || position.sources.inbox < sources.inbox {
             self.differ("position", None, &told_sources(sources), told_sources(position.sources));
@@ -316,16 +316,12 @@ impl<'a> Audit<'a> {
         Some((Lane::ALL.into_iter().find(is_it)?, source.offset))
     }
 
-    /// An account in short.
+    /// A snapshot in short.
     fn told(&self, id: &AggregateId, bytes: &[u8]) -> String {
-        let Ok(Value { state, sources }) = decode_value::<Account>(id, bytes, conditions(self.settings)) else {
+        let Ok(Value { state, sources }) = decode_value::<A>(id, bytes, conditions(self.settings)) else {
             return format!("{} bytes that are no snapshot", bytes.len());
         };
-        let balance =
-            state.opened().map(|opened| format!("{} {}, {}", opened.balance, opened.currency.code(), opened.status));
-        let remembered = state.remembered().iter().count();
-        let balance = balance.unwrap_or_else(|| "not opened".to_owned());
-        format!("version {}: {balance}, {remembered} commands remembered, {}", state.version(), told_sources(sources))
+        format!("version {}: {}, {}", state.version(), state.in_short(), told_sources(sources))
     }
 
     fn unreadable(&mut self, id: Option<&str>, error: &Error) {
@@ -341,7 +337,7 @@ impl<'a> Audit<'a> {
     fn differ(&mut self, kind: &'static str, id: Option<&str>, expected: &str, found: String) {
         self.verdict.differ(Difference {
             kind,
-            aggregate: Account::AGGREGATE.to_owned(),
+            aggregate: A::AGGREGATE.to_owned(),
             partition: self.partition,
             id: id.map(str::to_owned),
             expected: expected.to_owned(),
@@ -350,8 +346,8 @@ impl<'a> Audit<'a> {
     }
 }
 
-fn blank(settings: &Settings) -> Value<Account> {
-    Value { state: Account::blank(&settings.rules), sources: Sources::default() }
+fn blank<A: Brief>(settings: &Settings) -> Value<A> {
+    Value { state: A::blank(&settings.rules), sources: Sources::default() }
 }
 
 fn told_sources(Sources { commands, inbox }: Sources) -> String {

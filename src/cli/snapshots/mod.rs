@@ -1,6 +1,7 @@
 //! `snapshots`: what an engine that is stopped has on its disk, whether it is right, and away with it.
 
 mod audit;
+mod brief;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +13,8 @@ use serde_json::json;
 use super::{Failure, Output, reach, setup};
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::engine::ACCOUNTS;
+use crate::domain::transaction::Transaction;
+use crate::engine::{ACCOUNTS, TRANSACTIONS};
 use crate::partition::Settings;
 use crate::snapshots::{self, Key, Shelf, Shelves, Store};
 use crate::wire::Wire;
@@ -27,7 +29,7 @@ const PAGE: usize = 500;
 pub enum Command {
     /// Show the snapshots of each partition, and how far they reach
     List,
-    /// Fold the log and compare: every snapshot has to be, byte for byte, what its account was at its version
+    /// Fold the log and compare: every snapshot has to be, byte for byte, what its account or transaction was at its version
     #[command(after_help = "\
 The engine must be stopped, and nothing is changed. Exit code 1 when there is a difference. Snapshots
 that no position speaks for are counted and not compared: the engine throws them away when it starts.")]
@@ -86,7 +88,11 @@ struct Row {
 
 impl Row {
     async fn read(shelf: &dyn Shelf, aggregate: &str, partition: u32) -> Result<Self, Failure> {
-        let (covered_offset, state) = match position(shelf).await? {
+        let position = match aggregate {
+            Transaction::AGGREGATE => position::<Transaction>(shelf).await?,
+            _ => position::<Account>(shelf).await?,
+        };
+        let (covered_offset, state) = match position {
             Some(Ok(position)) => (Some(position.covered), "sound".to_owned()),
             Some(Err(error)) => (None, error.to_string()),
             None => (None, "without a position".to_owned()),
@@ -108,28 +114,37 @@ fn verify(directory: &Path, reach: &reach::Reach, config: &Config, output: Outpu
     let mut verdict = Verdict::default();
     if let Some(store) = look(directory, config)? {
         let client = reach.client(config)?;
-        let settings = setup::partition_settings(config, ACCOUNTS);
+        let (accounts, sagas) = [ACCOUNTS, TRANSACTIONS].map(|spec| setup::partition_settings(config, spec)).into();
         reach::run(async {
             for (aggregate, partition) in store.present() {
-                let shelf = store.shelf(aggregate, *partition);
-                if aggregate != Account::AGGREGATE || *partition >= settings.partitions {
-                    verdict.differ(Difference {
-                        kind: "foreign",
-                        aggregate: aggregate.clone(),
-                        partition: *partition,
-                        id: None,
-                        expected: format!("partitions 0 to {} of account", settings.partitions - 1),
-                        found: format!("partition {partition} of {aggregate}"),
-                    });
-                    continue;
+                let (shelf, partition) = (store.shelf(aggregate, *partition), *partition);
+                let is_ours = partition < accounts.partitions;
+                if aggregate == Account::AGGREGATE && is_ours {
+                    let audit = Audit::<Account>::begin(&*shelf, partition, &accounts, &mut verdict).await?;
+                    audit.run(&*client, &reach.within).await?;
+                } else if aggregate == Transaction::AGGREGATE && is_ours {
+                    let audit = Audit::<Transaction>::begin(&*shelf, partition, &sagas, &mut verdict).await?;
+                    audit.run(&*client, &reach.within).await?;
+                } else {
+                    verdict.differ(foreign(aggregate, partition, accounts.partitions));
                 }
-                Audit::begin(&*shelf, *partition, &settings, &mut verdict).await?.run(&*client, &reach.within).await?;
             }
             Ok(())
         })?;
     }
     output.object(&verdict.report(), || verdict.text())?;
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn foreign(aggregate: &str, partition: u32, partitions: u32) -> Difference {
+    Difference {
+        kind: "foreign",
+        aggregate: aggregate.to_owned(),
+        partition,
+        id: None,
+        expected: format!("partitions 0 to {} of account and transaction", partitions - 1),
+        found: format!("partition {partition} of {aggregate}"),
+    }
 }
 
 fn drop_all(directory: &Path, config: &Config, output: Output) -> Result<ExitCode, Failure> {
@@ -165,8 +180,8 @@ fn look(directory: &Path, config: &Config) -> Result<Option<Store>, Failure> {
 }
 
 /// The position of a shelf, and what is wrong with it.
-async fn position(shelf: &dyn Shelf) -> Result<Option<Result<Position, snapshot::Error>>, Failure> {
-    Ok(shelf.position().await?.map(|bytes| snapshot::decode_position::<Account>(&bytes)))
+async fn position<A: Wire>(shelf: &dyn Shelf) -> Result<Option<Result<Position, snapshot::Error>>, Failure> {
+    Ok(shelf.position().await?.map(|bytes| snapshot::decode_position::<A>(&bytes)))
 }
 
 /// Under which the engine would take snapshots now.

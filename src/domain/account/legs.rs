@@ -7,7 +7,7 @@ use super::{
     LegPosting, LegReason, NewHold, Opened, Release, ReleaseReason, Reversal, StatusChanged, TransactionLeg,
 };
 use crate::domain::ids::{AggregateId, Timestamp};
-use crate::domain::message::{Content, Delivery, Letter, Participant, Receipt, Unexpected};
+use crate::domain::message::{Content, Delivery, Letter, Milestone, Participant, Receipt, Unexpected};
 use crate::domain::money::{Amount, SentAmount};
 use crate::domain::transaction::{LegPosted, TransactionMessage};
 use crate::domain::{Rejection, Rules};
@@ -42,6 +42,12 @@ impl Participant for Account {
             AccountMessage::ReleaseHold(_) | AccountMessage::Reverse(_) => return None,
         };
         Some(refused(delivery, leg, &Rejection::AccountUnavailable))
+    }
+
+    fn milestone(&self, event: &AccountEvent) -> Option<Milestone> {
+        let AccountEvent::BalanceChanged(posted) = event else { return None };
+        let forced = posted.leg.as_ref().filter(|leg| leg.force == Force::Forced);
+        forced.map(|_| Milestone::Forced)
     }
 }
 

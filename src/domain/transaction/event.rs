@@ -47,6 +47,29 @@ pub enum TransactionEvent {
     Compensated(Compensated),
 }
 
+impl TransactionEvent {
+    /// Whether nothing more happens to the transaction's own money.
+    pub(super) fn ends(&self) -> bool {
+        match self {
+            TransactionEvent::TopupCompleted(_)
+            | TransactionEvent::WithdrawalCompleted(_)
+            | TransactionEvent::TransferCompleted(_)
+            | TransactionEvent::PaymentCompleted(_)
+            | TransactionEvent::RefundCompleted(_)
+            | TransactionEvent::PaymentVoided(_)
+            | TransactionEvent::PaymentExpired { .. }
+            | TransactionEvent::Failed(_)
+            | TransactionEvent::Compensated(_) => true,
+            TransactionEvent::Requested(_)
+            | TransactionEvent::LegPosted(_)
+            | TransactionEvent::PaymentAuthorized(_)
+            | TransactionEvent::RefundReserved(_)
+            | TransactionEvent::RefundSettled(_)
+            | TransactionEvent::RefundReservationReleased(_) => false,
+        }
+    }
+}
+
 /// `TopupRequested` and all of its kind.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Requested {

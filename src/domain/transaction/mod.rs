@@ -89,6 +89,19 @@ words!(
 );
 
 impl Status {
+    /// Whether a message of it is under way. What is authorized waits for upstream.
+    pub fn is_open(self) -> bool {
+        match self {
+            Status::Requested | Status::Capturing | Status::Voiding | Status::Compensating => true,
+            Status::Authorized
+            | Status::Completed
+            | Status::Voided
+            | Status::Expired
+            | Status::Failed
+            | Status::Compensated => false,
+        }
+    }
+
     /// Whether nothing more happens to its own money. Refunds of it may come.
     pub fn has_ended(self) -> bool {
         match self {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::account::{AccountMessage, ChangeType, LegFailure, LegPosting, LegReason, Release};
 use crate::domain::ids::{AggregateId, Timestamp};
-use crate::domain::message::{Content, Delivery, Effect, Letter, Participant, Reason, Receipt, Unexpected};
+use crate::domain::message::{Content, Delivery, Effect, Letter, Milestone, Participant, Reason, Receipt, Unexpected};
 use crate::domain::money::{Amount, SentAmount};
 use crate::domain::{Recorded, Rules};
 
@@ -51,6 +51,15 @@ impl Participant for Transaction {
 
     fn progress(&self) -> Option<Progress> {
         Transaction::progress(self)
+    }
+
+    fn is_open(&self) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.status.is_open())
+    }
+
+    fn milestone(&self, event: &TransactionEvent) -> Option<Milestone> {
+        let begun = self.begun.as_ref().filter(|_| event.ends())?;
+        Some(Milestone::Ended(begun.kind(), begun.status))
     }
 }
 

@@ -28,13 +28,15 @@ pub struct Begun {
     pub status: Status,
     /// The commands that were accepted, oldest first; at least the one that began it.
     pub commands: Vec<Accepted>,
-    /// The legs that stand, in their order; those too that are being undone.
+    /// The legs that stand, in their order; those too that are being undone. At the end only what a refund asks for is
+    /// left of them: the first leg of a payment that has completed.
     pub legs: Vec<LegPosted>,
-    /// What was authorized.
+    /// What was authorized, until it is captured or released. Of a payment that has expired it stays: a capture that
+    /// comes too late is judged by it.
     pub hold: Option<AuthorizedHold>,
     /// How much is being captured of it.
     pub capture: Option<Amount>,
-    /// Why it was voided.
+    /// Why it is being voided.
     pub void_reason: Option<Text>,
     /// What refunds take of it.
     pub refunds: Reservations,
@@ -125,6 +127,7 @@ impl Transaction {
             (None, _) => return Err(Unfit::Contradiction("the first event of a transaction does not begin it")),
             (Some(begun), body) => begun.take(event, body)?,
         }
+        self.begun.iter_mut().for_each(Begun::forget);
         self.version = event.version;
         self.last_at = self.last_at.max(event.at);
         Ok(())
@@ -209,6 +212,19 @@ impl Begun {
         }
     }
 
+    /// Lets go of what nobody asks for once it has ended: there are many more that have than others.
+    fn forget(&mut self) {
+        if !self.status.has_ended() {
+            return;
+        }
+        let is_refundable = self.status == Status::Completed && self.kind() == Kind::Payment;
+        self.legs.truncate(usize::from(is_refundable));
+        self.legs.shrink_to_fit();
+        self.hold = self.hold.take().filter(|_| self.status == Status::Expired);
+        self.capture = None;
+        self.void_reason = None;
+    }
+
     fn check(&self, follows: bool) -> Result<(), Unfit> {
         if follows { Ok(()) } else { Err(OUT_OF_PLACE) }
     }
@@ -282,6 +298,13 @@ fn begins(command: &TransactionCommand) -> Result<(Parties, Box<str>), Unfit> {
         TransactionCommand::Capture(_) | TransactionCommand::Void(_) => {
             Err(Unfit::Contradiction("a transaction begins with what only goes on with one"))
         }
+    }
+}
+
+impl Parties {
+    /// Between whom a command wants to move money; `None` when it goes on with a transaction that knows.
+    pub fn of(command: &TransactionCommand) -> Option<Self> {
+        begins(command).ok().map(|(parties, _)| parties)
     }
 }
 

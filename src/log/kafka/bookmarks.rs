@@ -106,16 +106,8 @@ mod tests {
     use super::*;
 
     fn offsets(list: Option<TopicPartitionList>) -> Vec<(String, i32, Option<i64>)> {
-        let elements = list
-            .iter()
-            .flat_map(|list| {
-                list.elements()
-                    .iter()
-                    .map(|e| (e.topic().to_owned(), e.partition(), e.offset().to_raw()))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        elements
+        let list = list.unwrap_or_default();
+        list.elements().iter().map(|e| (e.topic().to_owned(), e.partition(), e.offset().to_raw())).collect()
     }
 
     #[test]

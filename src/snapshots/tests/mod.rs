@@ -8,9 +8,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use futures_util::future::join_all;
 use tempfile::TempDir;
+use tokio::runtime::Builder;
 
 use super::tree::TreeShelf;
 use super::worker::{Handle, QUEUE, UNSEEN};
@@ -42,7 +44,11 @@ impl Place {
         let count = move || {
             discarded.fetch_add(1, Ordering::SeqCst);
         };
-        Store::open(self.path(), CACHE, Box::new(count))
+        let store = Store::open(self.path(), CACHE, Box::new(count))?;
+        // On a thread of its own: a test's own runtime is at work.
+        let opened = store.opened();
+        let waiting = thread::spawn(|| Builder::new_current_thread().build().unwrap().block_on(opened));
+        waiting.join().unwrap().map(|()| store)
     }
 
     fn discarded(&self) -> usize {
@@ -119,8 +125,10 @@ async fn what_is_saved_is_there_after_opening_again_each_shelf_for_itself() {
         first.settle(b"here".to_vec()).await.unwrap();
         second.save(generation(7..8, 5)).await.unwrap();
     }
+    let looking = Store::look(place.path(), CACHE).unwrap().unwrap();
+    assert_eq!(looking.present(), [("account".to_owned(), 0), ("account".to_owned(), 1)]);
+    drop(looking);
     let store = place.open();
-    assert_eq!(store.present(), [("account".to_owned(), 0), ("account".to_owned(), 1)]);
     let [first, second] = [0, 1].map(|partition| store.shelf("account", partition));
     assert_eq!(first.position().await, Ok(Some(b"here".to_vec())));
     let loaded = first.load(vec![key(4), key(3), key(999), key(4)]).await.unwrap();

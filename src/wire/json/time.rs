@@ -1,5 +1,9 @@
 //! Times as RFC 3339 in UTC with milliseconds, the only form in which the engine writes them.
 
+use std::ops::Range;
+
+use jiff::civil::DateTime;
+
 use crate::domain::ids::Timestamp;
 
 const MILLIS_A_DAY: i64 = 86_400_000;
@@ -44,21 +48,48 @@ fn date(days: i64) -> (i64, i64, i64) {
     (400 * cycle + year + new_year, month, day)
 }
 
-/// The time of an RFC 3339 text, to the millisecond.
+/// The time of a text as [`push_timestamp`] writes it, to the millisecond.
 pub fn timestamp(text: &str) -> Option<Timestamp> {
-    text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
+    since_1970(text.strip_suffix('Z')?)
 }
 
 /// The time of an RFC 3339 text as upstream may write it, to the millisecond below: with a capital T, Z or an offset,
-/// at most 9 digits of a fraction, and no leap second, which most clocks cannot tell.
+/// at most 9 digits of a fraction, and no leap second, which most clocks cannot tell. In UTC its year has four digits.
 pub fn strict_timestamp(text: &str) -> Option<Timestamp> {
     let (date_and_time, rest) = text.split_at_checked(19)?;
     let fraction = rest.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
     let zone = if rest.starts_with('.') { rest.get(1 + fraction..)? } else { rest };
     let is_fraction = !rest.starts_with('.') || (1..=9).contains(&fraction);
-    let is_zone = zone == "Z" || zone.len() == 6 && is_like(zone, "+00:00") && hour_and_minute(&zone[1..]);
     let is_time = is_like(date_and_time, "0000-00-00T00:00:00") && &date_and_time[17..] < "60";
-    if is_fraction && is_zone && is_time { timestamp(text) } else { None }
+    if !(is_fraction && is_time) {
+        return None;
+    }
+    let there = since_1970(&text[..text.len() - zone.len()])?;
+    let at = Timestamp(there.0 - offset(zone)?);
+    WRITABLE.contains(&at.0).then_some(at)
+}
+
+/// Milliseconds of the years 0 to 9999.
+const WRITABLE: Range<i64> = -719_528 * MILLIS_A_DAY..2_932_897 * MILLIS_A_DAY;
+
+/// Of a date and time without a zone. Not a [`jiff::Timestamp`], which knows nothing of the last day of 9999: that is
+/// how people write "never".
+fn since_1970(date_and_time: &str) -> Option<Timestamp> {
+    const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+    let nanos = date_and_time.parse::<DateTime>().ok()?.duration_since(EPOCH).as_nanos();
+    i64::try_from(nanos.div_euclid(1_000_000)).ok().map(Timestamp)
+}
+
+/// Milliseconds by which the clocks of a zone are ahead.
+fn offset(zone: &str) -> Option<i64> {
+    if zone == "Z" {
+        return Some(0);
+    }
+    if !is_like(zone, "+00:00") || &zone[1..3] >= "24" || &zone[4..] >= "60" {
+        return None;
+    }
+    let ahead = (zone[1..3].parse::<i64>().ok()? * 60 + zone[4..].parse::<i64>().ok()?) * 60_000;
+    Some(if zone.starts_with('-') { -ahead } else { ahead })
 }
 
 /// Whether a text has digits where `form` has zeros, a sign where it has a plus, and is the same elsewhere.
@@ -69,10 +100,6 @@ fn is_like(text: &str, form: &str) -> bool {
             b'+' => matches!(byte, b'+' | b'-'),
             _ => byte == form,
         })
-}
-
-fn hour_and_minute(text: &str) -> bool {
-    &text[..2] < "24" && &text[3..] < "60"
 }
 
 #[cfg(test)]
@@ -140,9 +167,25 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_one_that_can_be_written_down_in_utc() {
+        for (text, at) in [
+            ("9999-12-31T23:59:59Z", Some(WRITABLE.end - 1_000)),
+            ("9999-12-31T23:59:59.999999999+00:01", Some(WRITABLE.end - 60_001)),
+            ("9999-12-31T23:59:59-00:01", None),
+            ("0000-01-01T00:00:00-00:01", Some(WRITABLE.start + 60_000)),
+            ("0000-01-01T00:00:00+00:01", None),
+            ("1969-12-31T23:59:59.9991Z", Some(-1)),
+        ] {
+            assert_eq!(strict_timestamp(text), at.map(Timestamp), "{text}");
+        }
+    }
+
+    #[test]
     fn times_are_read_back() {
-        for at in [0, 1, -1, 951_827_696_789, 1_765_281_600_000, 253_402_200_000_000, -62_167_219_200_000] {
+        let (first, last) = (WRITABLE.start, WRITABLE.end - 1);
+        for at in [0, 1, -1, 951_827_696_789, 1_765_281_600_000, 253_402_200_000_000, first, last] {
             assert_eq!(timestamp(&written(at)), Some(Timestamp(at)));
+            assert_eq!(strict_timestamp(&written(at)), Some(Timestamp(at)));
         }
         assert_eq!(timestamp("2025-12-09"), None);
     }

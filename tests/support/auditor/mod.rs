@@ -6,6 +6,7 @@ pub mod accounts;
 mod fates;
 pub mod offsets;
 pub mod reading;
+pub mod sagas;
 
 use std::collections::HashSet;
 

@@ -12,28 +12,44 @@ use crate::support::wait;
 /// How long the broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The account topics of one engine, seen by one who only looks.
+/// The topics of one group of an engine, seen by one who only looks.
 pub struct Offsets {
     committed: BaseConsumer,
     uncommitted: BaseConsumer,
     prefix: String,
+    aggregate: &'static str,
     partitions: i32,
 }
 
 impl Offsets {
+    /// Of its accounts.
+    ///
     /// # Panics
     /// When the broker does not answer or the topics are not there.
     pub fn new(kafka: &Kafka, prefix: &str) -> Offsets {
+        Offsets::of(kafka, prefix, "accounts", "account")
+    }
+
+    /// Of its transactions.
+    ///
+    /// # Panics
+    /// As [`Offsets::new`].
+    pub fn of_sagas(kafka: &Kafka, prefix: &str) -> Offsets {
+        Offsets::of(kafka, prefix, "sagas", "transaction")
+    }
+
+    fn of(kafka: &Kafka, prefix: &str, group: &str, aggregate: &'static str) -> Offsets {
         let client = |isolation: &str| {
             let mut config = kafka.client();
-            config.set("group.id", format!("{prefix}-accounts")).set("isolation.level", isolation);
+            config.set("group.id", format!("{prefix}-{group}")).set("isolation.level", isolation);
             config.set("enable.auto.commit", "false").create().expect("the client takes these settings")
         };
         Offsets {
             committed: client("read_committed"),
             uncommitted: client("read_uncommitted"),
-            partitions: reading::partitions(kafka, &format!("{prefix}.account.commands")),
+            partitions: reading::partitions(kafka, &format!("{prefix}.{aggregate}.commands")),
             prefix: prefix.to_owned(),
+            aggregate,
         }
     }
 
@@ -43,7 +59,7 @@ impl Offsets {
     /// When the broker does not answer.
     pub fn transaction_is_open(&self) -> bool {
         // In this order: what is beyond the stable offset now was there before.
-        let topic = format!("{}.account.events", self.prefix);
+        let topic = format!("{}.{}.events", self.prefix, self.aggregate);
         (0..self.partitions).any(|partition| {
             let end = high(&self.uncommitted, &topic, partition);
             high(&self.committed, &topic, partition) < end
@@ -58,12 +74,12 @@ impl Offsets {
         self.group("commands").into_iter().flatten().sum()
     }
 
-    /// The group's offsets on `{prefix}.account.{lane}`, by partition.
+    /// The group's offsets on one of its inputs, `commands` or `inbox`, by partition.
     ///
     /// # Panics
     /// When the broker does not answer.
     pub fn group(&self, lane: &str) -> Vec<Option<i64>> {
-        let topic = format!("{}.account.{lane}", self.prefix);
+        let topic = format!("{}.{}.{lane}", self.prefix, self.aggregate);
         let mut asked = TopicPartitionList::new();
         asked.add_partition_range(&topic, 0, self.partitions - 1);
         // A committed reader would wait for open transactions.
@@ -84,7 +100,7 @@ impl Offsets {
     /// When the broker does not answer.
     pub fn lag(&self) -> i64 {
         let of_lane = |lane: &str| {
-            let topic = format!("{}.account.{lane}", self.prefix);
+            let topic = format!("{}.{}.{lane}", self.prefix, self.aggregate);
             (0..)
                 .zip(self.group(lane))
                 .map(|(partition, next)| {

@@ -1,7 +1,8 @@
 //! Events that do not follow from the history so far.
 
 use super::{Story, amount, authorize, capture, command, id, payment, posted, rules, transfer, void};
-use crate::domain::account::ChangeType::Debit;
+use crate::domain::account::ChangeType::{Credit, Debit};
+use crate::domain::account::Release;
 use crate::domain::ids::{CorrelationId, Timestamp, Version};
 use crate::domain::transaction::{
     AuthorizedHold, Begun, Requested, Reservations, Reserved, SimpleCompleted, Transaction, TransactionCommand,
@@ -94,4 +95,37 @@ fn an_event_out_of_its_place_is_refused() {
         assert_eq!(unfit, Unfit::VersionGap { standing: Version(1), found: Version(version) });
     }
     assert_eq!(story.transaction.clone().apply(&event(2, authorized)), Ok(()));
+}
+
+#[test]
+fn what_has_ended_keeps_what_a_refund_or_a_late_capture_asks_for_and_nothing_else() {
+    let kept = |story: &Story| {
+        let begun = story.transaction.begun().unwrap();
+        (begun.legs.len(), begun.hold.is_some(), begun.capture.is_some() || begun.void_reason.is_some())
+    };
+    let placed = || TransactionMessage::HoldPlaced { amount: amount("9.00"), expires_at: Timestamp(1_000) };
+    let mut moved = Story::of(transfer("5"));
+    moved.hear(2, "ann", posted(1, "ann", Debit, "5.00", "2.00"));
+    assert_eq!(kept(&moved), (1, false, false));
+    moved.hear(3, "bob", posted(2, "bob", Credit, "5.00", "9.00"));
+    assert_eq!((moved.status().as_str(), kept(&moved)), ("COMPLETED", (0, false, false)));
+
+    let mut authorized = Story::of(authorize("9", None, None));
+    authorized.hear(2, "ann", placed());
+    assert_eq!(kept(&authorized), (0, true, false));
+    let mut expired = authorized.clone();
+    expired.sweep(1_000);
+    assert_eq!((expired.status().as_str(), kept(&expired)), ("EXPIRED", (0, true, false)));
+    let mut voided = authorized.clone();
+    voided.ask(3, "void", void());
+    assert_eq!(kept(&voided), (0, true, true));
+    voided.hear(4, "ann", TransactionMessage::HoldReleased(Release::Voided));
+    assert_eq!((voided.status().as_str(), kept(&voided)), ("VOIDED", (0, false, false)));
+
+    authorized.ask(3, "capture", capture(Some("6")));
+    authorized.hear(4, "ann", posted(1, "ann", Debit, "6.00", "2.00"));
+    assert_eq!(kept(&authorized), (1, true, true));
+    authorized.hear(5, "shop", posted(2, "shop", Credit, "6.00", "6.00"));
+    assert_eq!((authorized.status().as_str(), kept(&authorized)), ("COMPLETED", (1, false, false)));
+    assert_eq!(authorized.transaction.begun().unwrap().captured(), Some(amount("6.00")));
 }

@@ -1,0 +1,157 @@
+//! `verify`: the log folded by the domain itself, and the read store beside it.
+
+mod accounts;
+mod books;
+mod checksums;
+mod cut;
+mod finding;
+mod fold;
+mod money;
+mod transactions;
+mod values;
+
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::books::{Books, Broken};
+use self::checksums::{Checksums, Closeup};
+use self::cut::Cut;
+use self::finding::{Difference, Verdict};
+use self::fold::Fold;
+use super::reach::in_time;
+use super::{Failure, Output, reach};
+use crate::config::Config;
+use crate::log::Client;
+use crate::projection::audit::{Audit, Error, Standing, Table};
+use crate::projection::{self, Origin};
+
+/// `verify`
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Engines may run meanwhile: the read store first has to come as far as the log is now (for --timeout at
+most), then its rows are taken as they stand at one moment, and the log is folded to exactly there.
+Exit code 1 when there is a difference. Nothing is changed.")]
+pub struct Args {
+    /// Demand that no money is in flight, and no transaction under way but those that wait for upstream
+    #[arg(long)]
+    drained: bool,
+    #[command(flatten)]
+    reach: reach::Reach,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Address(_) => Failure::refused(format!("read_store.url: {error}")),
+            Error::NoTables => Failure::failed("READ_STORE_EMPTY", error.to_string()),
+            Error::Failed(_) => Failure::failed("READ_STORE_UNAVAILABLE", error.to_string()),
+        }
+    }
+}
+
+/// Verifies the read store and the money; exit code 1 when there is a difference.
+///
+/// # Errors
+/// No read store, one that is behind or another log's, a log that does not answer.
+pub fn verify(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Failure> {
+    let Some(url) = config.read_store.url.as_ref() else {
+        return Err(Failure::refused("read_store.url is empty: there is nothing to verify"));
+    };
+    args.reach.must_exist()?;
+    // One after the other: an embedded log is open once.
+    let cluster_id =
+        reach::block_on(&args.reach.within, async { Ok(args.reach.event_topics(config)?.identity().await?) })?;
+    let topics = &config.topics;
+    let origin = Origin { cluster_id, prefix: topics.prefix.clone(), partitions: topics.partitions.get() };
+    let client = args.reach.client(config)?;
+    let verification = Verification { args, origin, client: &*client, progress: progress() };
+    let verdict = reach::run(verification.run(url.expose()))?;
+    output.object(&verdict.report(), || verdict.text())?;
+    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {human_pos} of {human_len}, {per_sec}");
+    ProgressBar::no_length().with_style(style.unwrap_or(ProgressStyle::default_spinner()))
+}
+
+struct Verification<'a> {
+    args: &'a Args,
+    origin: Origin,
+    client: &'a dyn Client,
+    progress: ProgressBar,
+}
+
+impl Verification<'_> {
+    async fn run(self, url: &str) -> Result<Verdict, Failure> {
+        let within = &self.args.reach.within;
+        let mut audit = in_time(within, Audit::connect(url)).await?;
+        let mut cut = Cut::take(self.client, within, self.origin.partitions).await?;
+        let standing = cut.reach(&mut audit, self.client, within, &self.progress).await?;
+        self.is_of_this_log(standing)?;
+
+        let mut sums = Checksums::new();
+        let mut expect = |row| sums.expect(&row);
+        let mut books = Books::new(&mut expect);
+        self.fold(&cut, &mut books, "events folded").await?;
+        let broken = books.broken();
+        let (totals, mut differences) = books.money.settle(self.args.drained);
+        differences.append(&mut books.differences);
+        if self.args.drained {
+            differences.extend(books.under_way.iter().map(|(id, status)| Difference::under_way(id, *status)));
+        }
+        for table in Table::ALL {
+            audit.rows(table, |row| sums.find(&row)).await?;
+        }
+        for suspects in sums.suspects() {
+            differences.extend(self.look_closely(&mut audit, &cut, Closeup::of(suspects), &broken).await?);
+        }
+        self.progress.finish_and_clear();
+        differences.sort();
+        Ok(Verdict { checked: sums.expected(), differences, totals })
+    }
+
+    async fn fold(&self, cut: &Cut, books: &mut Books<'_>, message: &'static str) -> Result<(), Failure> {
+        self.progress.set_message(message);
+        self.progress.set_length(cut.len());
+        self.progress.set_position(0);
+        let within = &self.args.reach.within;
+        Fold { client: self.client, within, cut }.run(books, &self.progress).await
+    }
+
+    /// Which rows differ of those that may.
+    async fn look_closely(
+        &self,
+        audit: &mut Audit,
+        cut: &Cut,
+        mut closeup: Closeup,
+        broken: &Broken,
+    ) -> Result<Vec<Difference>, Failure> {
+        let mut expect = |row| {
+            if !broken.includes(&row) {
+                closeup.expect(row);
+            }
+        };
+        self.fold(cut, &mut Books::new(&mut expect), "events folded again, to name what differs").await?;
+        for table in Table::ALL {
+            let find = |row| {
+                if !broken.includes(&row) {
+                    closeup.find(row);
+                }
+            };
+            audit.rows(table, find).await?;
+        }
+        Ok(closeup.finish())
+    }
+
+    fn is_of_this_log(&self, standing: Standing) -> Result<(), Failure> {
+        match standing.origin {
+            Some(stored) if stored != self.origin => {
+                Err(projection::Error::Foreign { stored: Box::new(stored), found: Box::new(self.origin.clone()) }
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
