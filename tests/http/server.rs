@@ -14,12 +14,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Partitions of the topics that tests speak of.
 pub const PARTITIONS: u32 = 3;
 
 /// How long these servers wait for a version.
 pub const WAIT: Duration = Duration::from_secs(2);
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A running listener.
 pub struct Server {
@@ -118,7 +122,8 @@ impl Server {
         let request = format!("{method} {path} HTTP/1.1\r\nHost: engine\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
+        let whole = timeout(LIMIT, stream.read_to_string(&mut text)).await;
+        whole.unwrap_or_else(|_| panic!("{method} {path} is not answered to the end: {text}")).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {path}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head: head.to_lowercase(), body: body.to_owned() }

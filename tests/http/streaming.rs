@@ -52,6 +52,10 @@ impl Listener {
 
     /// The next message; `None` at the end of the stream.
     pub async fn message(&mut self) -> Option<Message> {
+        timeout(LIMIT, self.skip_to_message()).await.expect("a message, or the end, comes in time")
+    }
+
+    async fn skip_to_message(&mut self) -> Option<Message> {
         loop {
             let text = self.until("\n\n").await?;
             let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

@@ -30,12 +30,10 @@ use self::position::{Place, Positions};
 use super::api::{Api, Id, invalid};
 use super::{Code, Problem};
 use crate::domain::ids::AggregateId;
-use crate::engine::ACCOUNTS;
+use crate::engine::{ACCOUNTS, TRANSACTIONS};
 use crate::log::{Error, Offset, Topic};
 use crate::partition::placement::partition_of;
 use crate::queries::Side;
-
-const TRANSACTION_EVENTS: Topic = Topic("transaction.events");
 
 /// How long the log may take to say where its partitions end; a missing topic is not believed at once.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -54,7 +52,7 @@ type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> +
 pub(super) fn events_of(side: Side) -> Topic {
     match side {
         Side::Accounts => ACCOUNTS.events,
-        Side::Transactions => TRANSACTION_EVENTS,
+        Side::Transactions => TRANSACTIONS.events,
     }
 }
 
