@@ -1,7 +1,7 @@
 //! The reading half of the read store: what the tables of [`crate::projection`] say, asked of either store.
 //!
 //! A [`Look`] is one moment of the store: everything it answers, and how far the store was, belong together, however
-//! much is written meanwhile. The statements are written once for PostgreSQL and SQLite, see [`mod@statement`].
+//! much is written meanwhile. The statements are written once for PostgreSQL and SQLite; see `statement`.
 //!
 //! Nothing here writes, waits for the projection, or knows HTTP.
 
