@@ -117,7 +117,10 @@ fn subcommands(help: &str) -> Vec<String> {
 fn unexplained(help: &str) -> Vec<&str> {
     let lines = [part(help, "Arguments:"), part(help, "Options:")].concat();
     // A dash and a space begin a possible value.
-    let takes = |line: &str| line.trim_start().starts_with(['-', '<', '[']) && !line.trim_start().starts_with("- ");
+    let takes = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with(['-', '<', '[']) && !line.starts_with("- ") && !line.starts_with("[default")
+    };
     let below = |at: usize| lines.get(at + 1).is_some_and(|next| !next.trim().is_empty() && !takes(next));
     let beside = |line: &str| line.trim_start().contains("  ");
     (0..lines.len()).filter(|at| takes(lines[*at]) && !beside(lines[*at]) && !below(*at)).map(|at| lines[at]).collect()
