@@ -1,8 +1,8 @@
 //! `demo`: the whole engine under load with actors being killed, and what must hold afterwards.
 
 mod rows;
+mod running;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, oneshot};
 
 use self::rows::Rows;
+use self::running::{Ground, Running};
 use super::checks::{self, Evidence};
 use super::load::{Load, Sent};
 use super::observer::{Ends, Observer};
@@ -22,13 +23,14 @@ use super::report::{self, Outcome};
 use super::{Failure, Output, read_side, setup, topics};
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::engine::{ACCOUNTS, Engine, Request, Threads};
+use crate::domain::transaction::Transaction;
+use crate::engine::{ACCOUNTS, Request, TRANSACTIONS, Threads};
 use crate::http::Health;
 use crate::log::embedded::Embedded;
 use crate::log::kafka::{KafkaClient, KafkaLog};
 use crate::log::{Client, Log, Subscription};
 use crate::metrics::Metrics;
-use crate::partition::{DEAD_LETTERS, Inspection, Kill, REPLIES};
+use crate::partition::{DEAD_LETTERS, Kill, REPLIES};
 use crate::projection;
 
 /// Commands under way at most: enough to fill batches, few enough that latency means something.
@@ -90,7 +92,8 @@ fn beside_the_real_one(config: &Config, brokers: &str) -> Config {
 /// The log that the demo runs on, and where its rows go; a temporary directory is removed with it.
 struct Stage {
     name: String,
-    log: Arc<dyn Log>,
+    accounts: Arc<dyn Log>,
+    sagas: Arc<dyn Log>,
     client: Arc<dyn Client>,
     events: Arc<dyn Subscription>,
     path: PathBuf,
@@ -113,7 +116,8 @@ impl Stage {
             return Ok(Stage {
                 name: format!("Kafka at {brokers}"),
                 client: Arc::new(KafkaClient::new(settings.clone())?),
-                log: KafkaLog::new(settings, ACCOUNTS)?,
+                accounts: KafkaLog::new(settings.clone(), ACCOUNTS)?,
+                sagas: KafkaLog::new(settings, TRANSACTIONS)?,
                 events: Arc::new(read_side::subscription(config)?),
                 path,
                 _temporary: temporary,
@@ -126,7 +130,8 @@ impl Stage {
         };
         Ok(Stage {
             name,
-            log: embedded.log(ACCOUNTS),
+            accounts: embedded.log(ACCOUNTS),
+            sagas: embedded.log(TRANSACTIONS),
             client: embedded.client(),
             events: embedded.subscription(&projection::TOPICS),
             path,
@@ -139,20 +144,20 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
     let partitions = config.topics.partitions.get();
     let run = format!("demo-{:x}", jiff::Timestamp::now().as_millisecond());
     let mut load = Load::new(&run, args.accounts as usize, partitions, args.seed);
-    let begin = Ends::ask(stage.client.as_ref(), &[ACCOUNTS.events, REPLIES, DEAD_LETTERS], partitions).await?;
+    let topics = [ACCOUNTS.events, TRANSACTIONS.events, REPLIES, DEAD_LETTERS];
+    let begin = Ends::ask(stage.client.as_ref(), &topics, partitions).await?;
     let observer = Observer::follow(&stage.client, &begin, &run);
     let (metrics, health) = (Metrics::new(), Health::new());
     let rows = Rows::start(config, &stage.path, stage.events.clone(), &metrics, &health).await?;
-    let (requests, inbox) = mpsc::channel(64);
-    let settings = setup::partition_settings(config, ACCOUNTS);
     let threads = Threads::start(std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    let engine = Engine::<Account>::new(stage.log.clone(), settings, BTreeMap::new(), metrics, health, threads);
-    let engine = actix::spawn(engine.run(inbox));
+    let ground = Ground { config, metrics, health, threads };
+    let accounts = Running::<Account>::start(&ground, ACCOUNTS, stage.accounts.clone());
+    let sagas = Running::<Transaction>::start(&ground, TRANSACTIONS, stage.sagas.clone());
 
     let progress = progress(u64::from(args.accounts) + args.commands);
     let started = Instant::now();
     let mut director =
-        Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &requests) };
+        Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &accounts.requests) };
     let openings: Vec<Sent> = load.openings().collect();
     let mut sent = director.send(&load, openings, false).await?;
     // Who is to be killed must be at work: before that the engine may not even have joined.
@@ -164,14 +169,10 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
     director.progress.finish_and_clear();
     let kills = director.killer.killed();
 
-    let inspections = inspect(&requests).await;
-    requests.send(Request::Shutdown).await.ok();
-    let ended = engine.await;
-    match ended {
-        Ok(ended) => ended.map_err(|error| Failure::failed("ENGINE", error.to_string()))?,
-        Err(error) => return Err(Failure::failed("ENGINE", error.to_string())),
-    }
     let tally = director.observer.tally().clone();
+    let inspections = accounts.inspect().await;
+    accounts.stop().await?;
+    sagas.stop().await?;
     let evidence = Evidence::read(stage.client.as_ref(), &begin, &run, &setup::rules(config)).await?;
     let mut checks = checks::all(&evidence, &sent, &tally, &inspections);
     checks.push(checks::kills(kills, args.kills));
@@ -186,12 +187,6 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
         restarts: inspections.iter().map(|partition| partition.restarts).sum(),
         checks,
     })
-}
-
-async fn inspect(requests: &mpsc::Sender<Request<Account>>) -> Vec<Inspection<Account>> {
-    let (answer, inspections) = oneshot::channel();
-    requests.send(Request::Inspect(answer)).await.ok();
-    inspections.await.unwrap_or_default()
 }
 
 fn progress(commands: u64) -> ProgressBar {
