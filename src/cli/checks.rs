@@ -7,13 +7,14 @@ use serde::Serialize;
 use super::Failure;
 use super::load::Sent;
 use super::observer::{Ends, Tally};
-use crate::domain::account::Account;
+use crate::domain::Rules;
+use crate::domain::account::{Account, AccountEvent};
 use crate::domain::ids::{AggregateId, CommandId};
-use crate::domain::{Aggregate, Rules};
-use crate::engine::ACCOUNTS;
-use crate::log::{Client, Record};
+use crate::domain::transaction::{Transaction, TransactionEvent};
+use crate::engine::{ACCOUNTS, TRANSACTIONS};
+use crate::log::{Client, Offset, Record, Topic};
 use crate::partition::Inspection;
-use crate::wire;
+use crate::wire::{self, Wire};
 
 /// One promise, looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -28,42 +29,74 @@ pub struct Check {
 
 /// What the event store says about one run.
 pub struct Evidence {
-    accounts: HashMap<AggregateId, Account>,
+    accounts: Lives<Account>,
+    transfers: Lives<Transaction>,
+}
+
+/// Aggregates of one type, folded.
+struct Lives<A> {
+    now: HashMap<AggregateId, A>,
+    /// How often each command of upstream took effect.
     effects: HashMap<CommandId, u64>,
     events: u64,
     unfit: Vec<String>,
 }
 
 impl Evidence {
-    /// Folds every event of accounts whose ids begin with `run`, from `begin` on.
+    /// Folds every event of aggregates whose ids begin with `run`, from `begin` on.
     ///
     /// # Errors
     /// The log does not answer.
     pub async fn read(client: &dyn Client, begin: &Ends, run: &str, rules: &Rules) -> Result<Self, Failure> {
-        let mut evidence = Evidence { accounts: HashMap::new(), effects: HashMap::new(), events: 0, unfit: Vec::new() };
-        for (topic, partition, from) in begin.of([ACCOUNTS.events]) {
+        // A leg is posted for a transfer, which took effect before.
+        let is_direct =
+            |event: &AccountEvent| !matches!(event, AccountEvent::BalanceChanged(posted) if posted.leg.is_some());
+        let is_request = |event: &TransactionEvent| matches!(event, TransactionEvent::Requested(_));
+        Ok(Evidence {
+            accounts: Lives::read(client, begin.of([ACCOUNTS.events]), run, rules, is_direct).await?,
+            transfers: Lives::read(client, begin.of([TRANSACTIONS.events]), run, rules, is_request).await?,
+        })
+    }
+
+    fn effects(&self) -> impl Iterator<Item = (&CommandId, u64)> {
+        self.accounts.effects.iter().chain(&self.transfers.effects).map(|(id, times)| (id, *times))
+    }
+}
+
+impl<A: Wire> Lives<A> {
+    async fn read(
+        client: &dyn Client,
+        begin: impl Iterator<Item = (Topic, u32, Offset)>,
+        run: &str,
+        rules: &Rules,
+        is_effect: impl Fn(&A::Event) -> bool,
+    ) -> Result<Self, Failure> {
+        let mut lives = Lives { now: HashMap::new(), effects: HashMap::new(), events: 0, unfit: Vec::new() };
+        for (topic, partition, from) in begin {
             let end = client.bounds(topic, partition).await?.end;
             let mut chunks = client.read(topic, partition, from..end);
             while let Some(chunk) = chunks.recv().await {
                 for record in
                     chunk?.iter().filter(|record| record.key.is_some_and(|key| key.starts_with(run.as_bytes())))
                 {
-                    evidence.take(record, rules);
+                    lives.take(record, rules, &is_effect);
                 }
             }
         }
-        Ok(evidence)
+        Ok(lives)
     }
 
-    fn take(&mut self, record: Record<'_>, rules: &Rules) {
+    fn take(&mut self, record: Record<'_>, rules: &Rules, is_effect: impl Fn(&A::Event) -> bool) {
         self.events += 1;
-        let event = match wire::event::decode::<Account>(record.value, record.headers.iter()) {
+        let event = match wire::event::decode::<A>(record.value, record.headers.iter()) {
             Ok(event) => event,
             Err(error) => return self.unfit.push(error.to_string()),
         };
-        *self.effects.entry(event.recorded.command_id.clone()).or_default() += 1;
-        let account = self.accounts.entry(event.aggregate_id).or_insert_with(|| Account::blank(rules));
-        if let Err(unfit) = account.apply(&event.recorded) {
+        if is_effect(&event.recorded.body) {
+            *self.effects.entry(event.recorded.command_id.clone()).or_default() += 1;
+        }
+        let life = self.now.entry(event.aggregate_id).or_insert_with(|| A::blank(rules));
+        if let Err(unfit) = life.apply(&event.recorded) {
             self.unfit.push(unfit.to_string());
         }
     }
@@ -74,6 +107,7 @@ pub fn all(evidence: &Evidence, sent: &[Sent], tally: &Tally, inspections: &[Ins
     vec![
         answered(sent, tally),
         effect_once(evidence, tally),
+        ended_once(evidence, tally),
         gapless(evidence),
         conserved(evidence, sent, tally),
         memory_is_fold(evidence, inspections),
@@ -90,9 +124,9 @@ fn answered(sent: &[Sent], tally: &Tally) -> Check {
 }
 
 fn effect_once(evidence: &Evidence, tally: &Tally) -> Check {
-    let twice = evidence.effects.values().filter(|times| **times != 1).count();
-    let without_reply = evidence.effects.keys().filter(|id| !tally.accepted.contains_key(id.as_str())).count();
-    let (effects, accepted) = (evidence.effects.len(), tally.accepted.len());
+    let twice = evidence.effects().filter(|(_, times)| *times != 1).count();
+    let without_reply = evidence.effects().filter(|(id, _)| !tally.accepted.contains_key(id.as_str())).count();
+    let (effects, accepted) = (evidence.effects().count(), tally.accepted.len());
     Check {
         name: "every accepted command took effect exactly once",
         ok: twice == 0 && without_reply == 0 && effects == accepted && tally.accepted.values().all(|times| *times == 1),
@@ -100,16 +134,34 @@ fn effect_once(evidence: &Evidence, tally: &Tally) -> Check {
     }
 }
 
+fn ended_once(evidence: &Evidence, tally: &Tally) -> Check {
+    let Tally { transfers, ended, completed, failed, compensated, .. } = tally;
+    let has_ended = |transfer: &&Transaction| transfer.begun().is_some_and(|begun| begun.status.has_ended());
+    let found = evidence.transfers.now.values().filter(has_ended).count() as u64;
+    let told_once = ended.values().filter(|times| **times == 1).count() as u64;
+    Check {
+        name: "every transfer has ended exactly once",
+        ok: found == *transfers && told_once == *transfers && completed + failed + compensated == *transfers,
+        detail: format!(
+            "{transfers} begun, {completed} moved money, {failed} failed, {compensated} put back what had moved"
+        ),
+    }
+}
+
 fn gapless(evidence: &Evidence) -> Check {
-    let first = evidence.unfit.first().map(|unfit| format!(", the first: {unfit}")).unwrap_or_default();
+    let Evidence { accounts, transfers } = evidence;
+    let mut unfit = accounts.unfit.iter().chain(&transfers.unfit);
+    let (differing, first) = (unfit.clone().count(), unfit.next());
+    let first = first.map(|unfit| format!(", the first: {unfit}")).unwrap_or_default();
     Check {
         name: "every history is without a gap and adds up",
-        ok: evidence.unfit.is_empty(),
+        ok: differing == 0,
         detail: format!(
-            "{} events of {} accounts, {} do not follow{first}",
-            evidence.events,
-            evidence.accounts.len(),
-            evidence.unfit.len()
+            "{} events of {} accounts, {} of {} transfers, {differing} do not follow{first}",
+            accounts.events,
+            accounts.now.len(),
+            transfers.events,
+            transfers.now.len(),
         ),
     }
 }
@@ -119,7 +171,7 @@ fn conserved(evidence: &Evidence, sent: &[Sent], tally: &Tally) -> Check {
     let expected: i128 =
         tally.accepted.keys().filter_map(|id| moved.get(id.as_str())).map(|cents| i128::from(*cents)).sum();
     let balances =
-        evidence.accounts.values().filter_map(|account| account.opened()).map(|opened| opened.balance.mantissa());
+        evidence.accounts.now.values().filter_map(|account| account.opened()).map(|opened| opened.balance.mantissa());
     let found: i128 = balances.sum();
     Check {
         name: "money is conserved to the cent",
@@ -134,12 +186,12 @@ fn dollars(cents: i128) -> String {
 
 fn memory_is_fold(evidence: &Evidence, inspections: &[Inspection<Account>]) -> Check {
     let held = inspections.iter().flat_map(|partition| &partition.aggregates);
-    let ours: Vec<_> = held.filter(|(id, _)| evidence.accounts.contains_key(id)).collect();
-    let differing = ours.iter().filter(|(id, account)| evidence.accounts.get(id) != Some(account)).count();
+    let ours: Vec<_> = held.filter(|(id, _)| evidence.accounts.now.contains_key(id)).collect();
+    let differing = ours.iter().filter(|(id, account)| evidence.accounts.now.get(id) != Some(account)).count();
     Check {
         name: "what actors hold is the fold of the log",
         ok: differing == 0 && !ours.is_empty(),
-        detail: format!("{} of {} accounts in memory, {differing} differ", ours.len(), evidence.accounts.len()),
+        detail: format!("{} of {} accounts in memory, {differing} differ", ours.len(), evidence.accounts.now.len()),
     }
 }
 

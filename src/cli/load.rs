@@ -4,8 +4,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 
-use crate::engine::ACCOUNTS;
-use crate::log::Drafts;
+use crate::engine::{ACCOUNTS, TRANSACTIONS};
+use crate::log::{Drafts, Topic};
 use crate::partition::placement::partition_of;
 
 /// How strongly the load prefers few accounts: 1 is what is found for words, cities and customers.
@@ -14,11 +14,13 @@ const SKEW: f64 = 1.0;
 /// One command of the load.
 #[derive(Clone, Debug)]
 pub struct Sent {
+    /// Where it is sent.
+    pub topic: Topic,
     /// Its aggregate.
-    pub account: String,
+    pub aggregate: String,
     /// Its id; the same again for a repetition.
     pub id: String,
-    /// Cents that it moves when it is accepted, negative for a debit.
+    /// Cents that it brings in when it is accepted, negative for a debit; a transfer only moves what is there.
     pub cents: i64,
     /// The record's value.
     pub value: String,
@@ -53,7 +55,7 @@ impl Load {
             let value = format!(
                 r#"{{"commandType":"CreateAccount","commandId":"{id}","aggregateId":"{account}","data":{{"ownerId":"owner-{number}","ownerType":"customer","accountType":"USER","currency":"USD"}}}}"#
             );
-            Sent { account, id, cents: 0, value }
+            Sent { topic: ACCOUNTS.commands, aggregate: account, id, cents: 0, value }
         })
     }
 
@@ -61,14 +63,16 @@ impl Load {
         format!("{}-acc-{number}", self.run)
     }
 
-    /// The next command: mostly credits and debits, some repeated, some bound to be refused, some unreadable.
+    /// The next command: mostly credits and debits, some transfers, some repeated, some bound to be refused, some
+    /// unreadable.
     pub fn next_command(&mut self) -> Sent {
         self.made += 1;
         let sent = match (self.random.random_range(0..100), &self.last) {
             (0..3, Some(last)) => return last.clone(),
             (3..5, _) => self.unreadable(),
             (5..10, _) => self.posting("Debit", 9_999_999_900),
-            (10..40, _) => self.debit(),
+            (10..12, _) => self.transfer(),
+            (12..40, _) => self.debit(),
             _ => self.credit(),
         };
         self.last = Some(sent.clone());
@@ -93,7 +97,7 @@ impl Load {
             self.run
         );
         let cents = if command_type == "Debit" { -cents } else { cents };
-        Sent { account, id, cents, value }
+        Sent { topic: ACCOUNTS.commands, aggregate: account, id, cents, value }
     }
 
     fn unreadable(&mut self) -> Sent {
@@ -101,20 +105,37 @@ impl Load {
         let value = format!(
             r#"{{"commandType":"Credit","commandId":"{id}","aggregateId":"{account}","data":{{"amout":"1.00"}}}}"#
         );
-        Sent { account, id, cents: 0, value }
+        Sent { topic: ACCOUNTS.commands, aggregate: account, id, cents: 0, value }
+    }
+
+    /// From one account to another: now and then to one that does not exist, to the same, or of more than anyone has.
+    fn transfer(&mut self) -> Sent {
+        let (source, id) = self.address();
+        let destination =
+            if self.random.random_ratio(1, 10) { format!("{}-nobody", self.run) } else { self.some_account() };
+        let units = if self.random.random_ratio(1, 10) { 99_999_999 } else { self.random.random_range(1..20) };
+        let aggregate = format!("{}-txn-{}", self.run, self.made);
+        let value = format!(
+            r#"{{"commandType":"RequestTransfer","commandId":"{id}","aggregateId":"{aggregate}","data":{{"sourceAccountId":"{source}","destinationAccountId":"{destination}","amount":"{units}.00","currency":"USD"}}}}"#
+        );
+        Sent { topic: TRANSACTIONS.commands, aggregate, id, cents: 0, value }
     }
 
     fn address(&mut self) -> (String, String) {
-        let rank = self.zipf.sample(&mut self.random) as usize;
-        (self.account(rank.clamp(1, self.accounts) - 1), format!("{}-{}", self.run, self.made))
+        (self.some_account(), format!("{}-{}", self.run, self.made))
     }
 
-    /// The records of these commands, each for the partition of its account.
+    fn some_account(&mut self) -> String {
+        let rank = self.zipf.sample(&mut self.random) as usize;
+        self.account(rank.clamp(1, self.accounts) - 1)
+    }
+
+    /// The records of these commands, each for the partition of its aggregate.
     pub fn records(&self, commands: &[Sent]) -> Drafts {
         let mut drafts = Drafts::default();
-        for Sent { account, value, .. } in commands {
-            drafts.push(ACCOUNTS.commands, partition_of(account, self.partitions), None, |draft| {
-                draft.key(account.as_bytes());
+        for Sent { topic, aggregate, value, .. } in commands {
+            drafts.push(*topic, partition_of(aggregate, self.partitions), None, |draft| {
+                draft.key(aggregate.as_bytes());
                 draft.value(value.as_bytes());
             });
         }

@@ -34,14 +34,33 @@ pub struct Tally {
     pub duplicate: u64,
     /// How many could not be read.
     pub dead_lettered: u64,
+    /// How many transfers have begun.
+    pub transfers: u64,
+    /// Ids of transfers that have ended, and how often that was told; more than once is a defect.
+    pub ended: HashMap<String, u64>,
+    /// How many transfers moved their money.
+    pub completed: u64,
+    /// How many transfers ended before any money moved.
+    pub failed: u64,
+    /// How many transfers ended with all that had moved put back.
+    pub compensated: u64,
     /// From being sent to being answered, of every command's first answer.
     pub latencies: Vec<Duration>,
 }
 
 impl Tally {
-    /// All answers.
+    /// All first answers.
     pub fn answered(&self) -> u64 {
         self.accepted_count + self.rejected + self.duplicate + self.dead_lettered
+    }
+
+    fn end(&mut self, reply: &wire::reply::Received) {
+        *self.ended.entry(reply.command_id.to_string()).or_default() += 1;
+        match &*reply.outcome {
+            "COMPLETED" => self.completed += 1,
+            "FAILED" => self.failed += 1,
+            _ => self.compensated += 1,
+        }
     }
 
     /// The latency that the share `quantile` of all commands does not exceed; zero without any.
@@ -69,9 +88,10 @@ impl Observer {
         }
     }
 
-    /// Commands that were sent and not answered.
+    /// Commands that were sent and not answered, and transfers that have begun and not ended.
     pub fn under_way(&self) -> u64 {
-        self.sent.saturating_sub(self.tally.answered())
+        let open = self.tally.transfers.saturating_sub(self.tally.ended.len() as u64);
+        self.sent.saturating_sub(self.tally.answered()) + open
     }
 
     /// What was answered so far.
@@ -106,8 +126,10 @@ impl Observer {
             "ACCEPTED" => {
                 self.tally.accepted_count += 1;
                 *self.tally.accepted.entry(reply.command_id.to_string()).or_default() += 1;
+                self.tally.transfers += u64::from(&*reply.command_type == "RequestTransfer");
             }
             "DUPLICATE" => self.tally.duplicate += 1,
+            "COMPLETED" | "FAILED" | "COMPENSATED" => return self.tally.end(reply),
             _ => self.tally.rejected += 1,
         }
         if let Some(sent_at) = self.sent_at.remove(&*reply.command_id) {

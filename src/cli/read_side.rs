@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{Failure, setup};
 use crate::config::Config;
 use crate::http::Health;
+use crate::log::Subscription;
 use crate::log::kafka::KafkaSubscription;
 use crate::metrics::Metrics;
-use crate::projection::{self, GROUP, Pace, Plan, Projections, TOPICS};
+use crate::projection::{self, GROUP, Pace, Plan, Projections, ReadStore, TOPICS};
 
 /// Starts the projections, if there is a read store to keep up to date.
 ///
@@ -15,16 +16,27 @@ use crate::projection::{self, GROUP, Pace, Plan, Projections, TOPICS};
 /// An address that is none, settings that librdkafka refuses. A store that does not answer is waited for.
 pub fn start(config: &Config, metrics: &Arc<Metrics>, health: &Health) -> Result<Option<Projections>, Failure> {
     let Some(url) = &config.read_store.url else { return Ok(None) };
-    let partitions = config.topics.partitions.get();
-    Ok(Some(Projections::start(Plan {
-        store: projection::open(url.expose(), partitions)?,
-        subscription: Arc::new(subscription(config)?),
+    let store = projection::open(url.expose(), config.topics.partitions.get())?;
+    Ok(Some(project(config, Arc::new(subscription(config)?), store, metrics, health)))
+}
+
+/// Starts projections from there into this store.
+pub fn project(
+    config: &Config,
+    subscription: Arc<dyn Subscription>,
+    store: Arc<dyn ReadStore>,
+    metrics: &Arc<Metrics>,
+    health: &Health,
+) -> Projections {
+    Projections::start(Plan {
+        store,
+        subscription,
         pace: pace(config),
         prefix: config.topics.prefix.clone(),
-        partitions,
+        partitions: config.topics.partitions.get(),
         metrics: metrics.clone(),
         watcher: Arc::new(health.clone()),
-    })))
+    })
 }
 
 /// Stops them in order, if there are any.

@@ -54,6 +54,7 @@ struct Shown<'a> {
     ok: bool,
     log: &'a str,
     commands: Commands,
+    transfers: Transfers,
     per_second: f64,
     latency_ms: Latency,
     actors: usize,
@@ -69,6 +70,13 @@ struct Commands {
     rejected: u64,
     duplicate: u64,
     dead_lettered: u64,
+}
+
+#[derive(Serialize)]
+struct Transfers {
+    completed: u64,
+    failed: u64,
+    compensated: u64,
 }
 
 #[derive(Serialize)]
@@ -88,6 +96,7 @@ fn shown(outcome: &Outcome) -> Shown<'_> {
             duplicate: tally.duplicate,
             dead_lettered: tally.dead_lettered,
         },
+        transfers: Transfers { completed: tally.completed, failed: tally.failed, compensated: tally.compensated },
         per_second: outcome.per_second().round(),
         latency_ms: Latency { p50: millis(tally.latency(0.5)), p99: millis(tally.latency(0.99)) },
         actors: *actors,
@@ -105,6 +114,10 @@ fn to_text(outcome: &Outcome) -> String {
         ("rejected", tally.rejected.to_string()),
         ("duplicate", tally.duplicate.to_string()),
         ("dead letters", tally.dead_lettered.to_string()),
+        (
+            "transfers",
+            format!("{} completed, {} failed, {} compensated", tally.completed, tally.failed, tally.compensated),
+        ),
         ("throughput", format!("{:.0} commands/s over {:.1} s", outcome.per_second(), took.as_secs_f64())),
         ("latency", format!("p50 {} ms, p99 {} ms", millis(tally.latency(0.5)), millis(tally.latency(0.99)))),
         ("actors", actors.to_string()),

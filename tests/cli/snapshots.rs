@@ -65,8 +65,12 @@ impl Stage {
                 let blank = || (Account::blank(&rules), Sources::default());
                 let (mut account, mut sources) = life.last().cloned().unwrap_or_else(blank);
                 account.apply(&event.recorded).unwrap();
-                sources.commands = Some(event.source.unwrap().offset);
-                folded.sources.commands = sources.commands;
+                let source = event.source.unwrap();
+                for sources in [&mut sources, &mut folded.sources] {
+                    let is_leg = source.topic.ends_with(".inbox");
+                    let lane = if is_leg { &mut sources.inbox } else { &mut sources.commands };
+                    *lane = Some(source.offset);
+                }
                 folded.last_event = Some(LastEvent::of(record.offset, record.key, record.value));
                 life.push((account, sources));
             }

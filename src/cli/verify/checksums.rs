@@ -22,19 +22,19 @@ const ROWS_AT_ONCE: u64 = 1 << 20;
 /// The sums of all buckets.
 pub struct Checksums {
     sums: Vec<u128>,
-    expected: u64,
+    expected: BTreeMap<Table, u64>,
     found: u64,
 }
 
 impl Checksums {
     /// Nothing on either side.
     pub fn new() -> Self {
-        Checksums { sums: vec![0; BUCKETS], expected: 0, found: 0 }
+        Checksums { sums: vec![0; BUCKETS], expected: BTreeMap::new(), found: 0 }
     }
 
     /// The log says this row.
     pub fn expect(&mut self, row: &Row) {
-        self.expected += 1;
+        *self.expected.entry(row.table).or_default() += 1;
         let sum = &mut self.sums[bucket(row)];
         *sum = sum.wrapping_add(digest(row));
     }
@@ -46,15 +46,15 @@ impl Checksums {
         *sum = sum.wrapping_sub(digest(row));
     }
 
-    /// How many rows the log says there are.
-    pub fn expected(&self) -> u64 {
-        self.expected
+    /// How many rows the log says there are, of each table that has any.
+    pub fn expected(&self) -> &BTreeMap<Table, u64> {
+        &self.expected
     }
 
     /// The buckets in which the two differ, in groups whose rows can be kept in memory.
     pub fn suspects(&self) -> Vec<BTreeSet<usize>> {
         let different: Vec<usize> = (0..BUCKETS).filter(|bucket| self.sums[*bucket] != 0).collect();
-        let rows_a_bucket = self.expected.max(self.found) / BUCKETS as u64 + 1;
+        let rows_a_bucket = self.expected.values().sum::<u64>().max(self.found) / BUCKETS as u64 + 1;
         let at_once = (ROWS_AT_ONCE / rows_a_bucket).max(1) as usize;
         different.chunks(at_once).map(|group| group.iter().copied().collect()).collect()
     }
@@ -154,7 +154,7 @@ mod tests {
         let mut sums = Checksums::new();
         rows.iter().for_each(|row| sums.expect(row));
         rows.iter().rev().for_each(|row| sums.find(row));
-        assert_eq!((sums.expected(), sums.suspects().len()), (1_000, 0));
+        assert_eq!((sums.expected()[&Table::Currencies], sums.suspects().len()), (1_000, 0));
         sums.find(&rows[7]);
         assert_eq!(sums.suspects(), [BTreeSet::from([bucket(&rows[7])])], "it is there twice");
     }

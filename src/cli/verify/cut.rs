@@ -75,7 +75,7 @@ impl Cut {
     /// Waits until the store has come as far, and holds it still; from then on the log is compared up to there.
     ///
     /// # Errors
-    /// A store that does not come as far in time, or is another log's.
+    /// A store that stays behind, or is another log's.
     pub async fn reach(
         &mut self,
         audit: &mut Audit,
@@ -83,13 +83,18 @@ impl Cut {
         within: &Within,
         progress: &ProgressBar,
     ) -> Result<Standing, Failure> {
-        let deadline = Instant::now() + within.timeout();
+        let (mut last, mut deadline) = (None, Instant::now() + within.timeout());
         loop {
             let standing = in_time(within, audit.hold()).await?;
             let Some(behind) = self.behind(&standing, client, within).await? else {
                 self.end_at(&standing, client, within).await?;
                 return Ok(standing);
             };
+            // A store that still comes further is not given up, however long it takes.
+            if last.as_ref() != Some(&standing) {
+                deadline = Instant::now() + within.timeout();
+                last = Some(standing);
+            }
             if Instant::now() >= deadline {
                 return Err(Failure::failed("READ_STORE_BEHIND", format!("the read store is behind: {behind}")));
             }

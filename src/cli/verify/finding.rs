@@ -1,5 +1,8 @@
 //! What a verification finds, for people and for programs.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,6 +26,17 @@ pub struct Difference {
     pub expected: Option<String>,
     /// What is there; none for null.
     pub found: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { kind, id, field, expected, found } = self;
+        write!(f, "{field} of {kind} {id} is {}, expected {}", told(found), told(expected))
+    }
+}
+
+fn told(value: &Option<String>) -> String {
+    value.as_deref().map_or_else(|| "null".to_owned(), shown)
 }
 
 /// In the place of a column: the row as a whole.
@@ -80,8 +94,8 @@ fn id(row: &Row) -> String {
 
 /// All that was found.
 pub struct Verdict {
-    /// How many rows the log says there are.
-    pub checked: u64,
+    /// How many rows the log says there are, of each table that has any.
+    pub checked: BTreeMap<Table, u64>,
     /// In order.
     pub differences: Vec<Difference>,
     /// The money of each currency.
@@ -94,27 +108,31 @@ impl Verdict {
         self.differences.is_empty()
     }
 
+    fn rows(&self) -> u64 {
+        self.checked.values().sum()
+    }
+
     /// For programs.
     pub fn report(&self) -> serde_json::Value {
-        let Verdict { checked, differences, totals } = self;
+        let Verdict { differences, totals, .. } = self;
         let currencies: serde_json::Map<_, _> =
             totals.iter().map(|total| (total.currency.clone(), json!(total))).collect();
-        json!({ "ok": self.is_ok(), "checked": checked, "differences": differences, "currencies": currencies })
+        json!({ "ok": self.is_ok(), "checked": self.rows(), "differences": differences, "currencies": currencies })
     }
 
     /// For people.
     pub fn text(&self) -> String {
-        let Verdict { checked, differences, totals } = self;
+        let Verdict { differences, totals, .. } = self;
+        let rows = self.rows();
         let mut parts = Vec::new();
         if self.is_ok() {
-            parts.push(format!("{checked} rows are what the log says, and no money is lost"));
+            parts.push(format!("{rows} rows are what the log says, and no money is lost"));
         } else {
-            let cell = |value: &Option<String>| value.as_deref().map_or_else(|| "null".to_owned(), shown);
+            parts.push(format!("{rows} rows, {} differences", differences.len()));
             let rows = differences.iter().map(|difference| {
                 let Difference { kind, id, field, expected, found } = difference;
-                vec![(*kind).to_owned(), id.clone(), (*field).to_owned(), cell(expected), cell(found)]
+                vec![(*kind).to_owned(), id.clone(), (*field).to_owned(), told(expected), told(found)]
             });
-            parts.push(format!("{checked} rows, {} differences", differences.len()));
             parts.push(output::table(&["kind", "id", "field", "expected", "found"], rows).to_string());
         }
         if !totals.is_empty() {

@@ -17,9 +17,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::books::{Books, Broken};
 use self::checksums::{Checksums, Closeup};
 use self::cut::Cut;
-use self::finding::{Difference, Verdict};
+use self::finding::Difference;
+pub use self::finding::Verdict;
 use self::fold::Fold;
-use super::reach::in_time;
+use super::reach::{Within, in_time};
 use super::{Failure, Output, reach};
 use crate::config::Config;
 use crate::log::Client;
@@ -29,9 +30,9 @@ use crate::projection::{self, Origin};
 /// `verify`
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Engines may run meanwhile: the read store first has to come as far as the log is now, for which
---timeout is the limit; then its rows are taken as they stand at one moment, and the log is folded to
-exactly there. Exit code 1 when there is a difference. Nothing is changed.")]
+Engines may run meanwhile: the read store first has to come as far as the log is now, and is given up
+when it comes no further within --timeout; then its rows are taken as they stand at one moment, and the
+log is folded to exactly there. Exit code 1 when there is a difference. Nothing is changed.")]
 pub struct Args {
     /// Demand that no money is in flight, and no transaction under way but those that wait for upstream
     #[arg(long)]
@@ -65,8 +66,8 @@ pub fn verify(args: &Args, config: &Config, output: Output) -> Result<ExitCode, 
     let topics = &config.topics;
     let origin = Origin { cluster_id, prefix: topics.prefix.clone(), partitions: topics.partitions.get() };
     let client = args.reach.client(config)?;
-    let verification = Verification { args, origin, client: &*client, progress: progress() };
-    let verdict = reach::run(verification.run(url.expose()))?;
+    let verification = Verification { within: &args.reach.within, drained: args.drained, origin, client: &*client };
+    let verdict = reach::run(verification.of(url.expose()))?;
     output.object(&verdict.report(), || verdict.text())?;
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -76,48 +77,63 @@ fn progress() -> ProgressBar {
     ProgressBar::no_length().with_style(style.unwrap_or(ProgressStyle::default_spinner()))
 }
 
-struct Verification<'a> {
-    args: &'a Args,
-    origin: Origin,
-    client: &'a dyn Client,
-    progress: ProgressBar,
+/// A log that a read store is compared with.
+pub struct Verification<'a> {
+    /// How long to wait for an answer, and for a store that does not come any further.
+    pub within: &'a Within,
+    /// Whether nothing may be in flight.
+    pub drained: bool,
+    /// Which log it is.
+    pub origin: Origin,
+    /// Where it is read.
+    pub client: &'a dyn Client,
 }
 
 impl Verification<'_> {
-    async fn run(self, url: &str) -> Result<Verdict, Failure> {
-        let within = &self.args.reach.within;
+    /// Compares the store at that address with it, once it has come as far as the log is now.
+    ///
+    /// # Errors
+    /// A store that is behind or another log's, a log that does not answer.
+    pub async fn of(self, url: &str) -> Result<Verdict, Failure> {
+        let within = self.within;
+        let progress = &progress();
         let mut audit = in_time(within, Audit::connect(url)).await?;
         let mut cut = Cut::take(self.client, within, self.origin.partitions).await?;
-        let standing = cut.reach(&mut audit, self.client, within, &self.progress).await?;
+        let standing = cut.reach(&mut audit, self.client, within, progress).await?;
         self.is_of_this_log(standing)?;
 
         let mut sums = Checksums::new();
         let mut expect = |row| sums.expect(&row);
         let mut books = Books::new(&mut expect);
-        self.fold(&cut, &mut books, "events folded").await?;
+        self.fold(&cut, &mut books, "events folded", progress).await?;
         let broken = books.broken();
-        let (totals, mut differences) = books.money.settle(self.args.drained);
+        let (totals, mut differences) = books.money.settle(self.drained);
         differences.append(&mut books.differences);
-        if self.args.drained {
+        if self.drained {
             differences.extend(books.under_way.iter().map(|(id, status)| Difference::under_way(id, *status)));
         }
         for table in Table::ALL {
             audit.rows(table, |row| sums.find(&row)).await?;
         }
         for suspects in sums.suspects() {
-            differences.extend(self.look_closely(&mut audit, &cut, Closeup::of(suspects), &broken).await?);
+            differences.extend(self.look_closely(&mut audit, &cut, Closeup::of(suspects), &broken, progress).await?);
         }
-        self.progress.finish_and_clear();
+        progress.finish_and_clear();
         differences.sort();
-        Ok(Verdict { checked: sums.expected(), differences, totals })
+        Ok(Verdict { checked: sums.expected().clone(), differences, totals })
     }
 
-    async fn fold(&self, cut: &Cut, books: &mut Books<'_>, message: &'static str) -> Result<(), Failure> {
-        self.progress.set_message(message);
-        self.progress.set_length(cut.len());
-        self.progress.set_position(0);
-        let within = &self.args.reach.within;
-        Fold { client: self.client, within, cut }.run(books, &self.progress).await
+    async fn fold(
+        &self,
+        cut: &Cut,
+        books: &mut Books<'_>,
+        message: &'static str,
+        progress: &ProgressBar,
+    ) -> Result<(), Failure> {
+        progress.set_message(message);
+        progress.set_length(cut.len());
+        progress.set_position(0);
+        Fold { client: self.client, within: self.within, cut }.run(books, progress).await
     }
 
     /// Which rows differ of those that may.
@@ -127,13 +143,14 @@ impl Verification<'_> {
         cut: &Cut,
         mut closeup: Closeup,
         broken: &Broken,
+        progress: &ProgressBar,
     ) -> Result<Vec<Difference>, Failure> {
         let mut expect = |row| {
             if !broken.includes(&row) {
                 closeup.expect(row);
             }
         };
-        self.fold(cut, &mut Books::new(&mut expect), "events folded again, to name what differs").await?;
+        self.fold(cut, &mut Books::new(&mut expect), "events folded again, to name what differs", progress).await?;
         for table in Table::ALL {
             let find = |row| {
                 if !broken.includes(&row) {

@@ -1,6 +1,8 @@
 //! `demo`: the whole engine under load with actors being killed, and what must hold afterwards.
 
-use std::collections::BTreeMap;
+mod rows;
+mod running;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,21 +13,25 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, oneshot};
 
+use self::rows::Rows;
+use self::running::{Ground, Running};
 use super::checks::{self, Evidence};
 use super::load::{Load, Sent};
 use super::observer::{Ends, Observer};
 use super::reach::Within;
 use super::report::{self, Outcome};
-use super::{Failure, Output, setup, topics};
+use super::{Failure, Output, read_side, setup, topics};
 use crate::config::Config;
 use crate::domain::account::Account;
-use crate::engine::{ACCOUNTS, Engine, Request, Threads};
+use crate::domain::transaction::Transaction;
+use crate::engine::{ACCOUNTS, Request, TRANSACTIONS, Threads};
 use crate::http::Health;
 use crate::log::embedded::Embedded;
-use crate::log::kafka::{self, KafkaClient, KafkaLog};
-use crate::log::{Client, Log};
+use crate::log::kafka::{KafkaClient, KafkaLog};
+use crate::log::{Client, Log, Subscription};
 use crate::metrics::Metrics;
-use crate::partition::{DEAD_LETTERS, Inspection, Kill, REPLIES};
+use crate::partition::{DEAD_LETTERS, Kill, REPLIES};
+use crate::projection;
 
 /// Commands under way at most: enough to fill batches, few enough that latency means something.
 const WINDOW: u64 = 4_000;
@@ -49,7 +55,7 @@ pub struct Args {
     /// Makes the same load and the same kills again
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Keep the embedded log in this directory, to look at it with `account show --dir`
+    /// Keep the embedded log and its read store in this directory, to look at the log with `account show --dir`
     #[arg(long, value_name = "DIR", conflicts_with = "brokers")]
     dir: Option<PathBuf>,
     /// Do the same on this Kafka, in topics of its own (`…-demo`), which are created when they are missing
@@ -64,7 +70,10 @@ pub struct Args {
 /// # Errors
 /// No broker, a directory that is in use.
 pub fn demo(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Failure> {
-    let config = &if args.brokers.is_some() { beside_the_real_one(config) } else { config.clone() };
+    let config = &match &args.brokers {
+        Some(brokers) => beside_the_real_one(config, brokers),
+        None => config.clone(),
+    };
     let stage = Stage::set(args, config)?;
     let outcome = actix::System::new().block_on(play(args, config, stage))?;
     report::print(&outcome, output)?;
@@ -72,44 +81,62 @@ pub fn demo(args: &Args, config: &Config, output: Output) -> Result<ExitCode, Fa
 }
 
 /// A demo on a Kafka must neither write into the real event store nor be taken for the engine that does.
-fn beside_the_real_one(config: &Config) -> Config {
+fn beside_the_real_one(config: &Config, brokers: &str) -> Config {
     let mut config = config.clone();
+    config.kafka.brokers = brokers.to_owned();
     config.topics.prefix.push_str("-demo");
     config.instance_id.push_str("-demo");
     config
 }
 
-/// The log that the demo runs on; a temporary directory is removed with it.
+/// The log that the demo runs on, and where its rows go; a temporary directory is removed with it.
 struct Stage {
     name: String,
-    log: Arc<dyn Log>,
+    accounts: Arc<dyn Log>,
+    sagas: Arc<dyn Log>,
     client: Arc<dyn Client>,
-    _directory: Option<tempfile::TempDir>,
+    events: Arc<dyn Subscription>,
+    path: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Stage {
     fn set(args: &Args, config: &Config) -> Result<Self, Failure> {
-        if let Some(brokers) = &args.brokers {
-            let settings = kafka::Settings { brokers: brokers.clone(), ..setup::kafka_settings(config) };
-            topics::ensure_now(config, &settings, &args.within)?;
-            let client = Arc::new(KafkaClient::new(settings.clone())?);
-            let log = KafkaLog::new(settings, ACCOUNTS)?;
-            return Ok(Stage { name: format!("Kafka at {brokers}"), log, client, _directory: None });
-        }
-        let (directory, path) = match &args.dir {
+        let (temporary, path) = match &args.dir {
             Some(path) => (None, path.clone()),
             None => {
-                let directory = tempfile::tempdir()?;
-                let path = directory.path().to_owned();
-                (Some(directory), path)
+                let temporary = tempfile::tempdir()?;
+                let path = temporary.path().to_owned();
+                (Some(temporary), path)
             }
         };
+        if let Some(brokers) = &args.brokers {
+            let settings = setup::kafka_settings(config);
+            topics::ensure_now(config, &settings, &args.within)?;
+            return Ok(Stage {
+                name: format!("Kafka at {brokers}"),
+                client: Arc::new(KafkaClient::new(settings.clone())?),
+                accounts: KafkaLog::new(settings.clone(), ACCOUNTS)?,
+                sagas: KafkaLog::new(settings, TRANSACTIONS)?,
+                events: Arc::new(read_side::subscription(config)?),
+                path,
+                _temporary: temporary,
+            });
+        }
         let embedded = Embedded::open(&path, config.topics.partitions.get())?;
-        let name = match directory {
+        let name = match temporary {
             Some(_) => "embedded log in a temporary directory; `run` is always Kafka".to_owned(),
             None => format!("embedded log in {}; `run` is always Kafka", path.display()),
         };
-        Ok(Stage { name, log: embedded.log(ACCOUNTS), client: embedded.client(), _directory: directory })
+        Ok(Stage {
+            name,
+            accounts: embedded.log(ACCOUNTS),
+            sagas: embedded.log(TRANSACTIONS),
+            client: embedded.client(),
+            events: embedded.subscription(&projection::TOPICS),
+            path,
+            _temporary: temporary,
+        })
     }
 }
 
@@ -117,19 +144,20 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
     let partitions = config.topics.partitions.get();
     let run = format!("demo-{:x}", jiff::Timestamp::now().as_millisecond());
     let mut load = Load::new(&run, args.accounts as usize, partitions, args.seed);
-    let begin = Ends::ask(stage.client.as_ref(), &[ACCOUNTS.events, REPLIES, DEAD_LETTERS], partitions).await?;
+    let topics = [ACCOUNTS.events, TRANSACTIONS.events, REPLIES, DEAD_LETTERS];
+    let begin = Ends::ask(stage.client.as_ref(), &topics, partitions).await?;
     let observer = Observer::follow(&stage.client, &begin, &run);
-    let (requests, inbox) = mpsc::channel(64);
-    let settings = setup::partition_settings(config, ACCOUNTS);
+    let (metrics, health) = (Metrics::new(), Health::new());
+    let rows = Rows::start(config, &stage.path, stage.events.clone(), &metrics, &health).await?;
     let threads = Threads::start(std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    let engine =
-        Engine::<Account>::new(stage.log.clone(), settings, BTreeMap::new(), Metrics::new(), Health::new(), threads);
-    let engine = actix::spawn(engine.run(inbox));
+    let ground = Ground { config, metrics, health, threads };
+    let accounts = Running::<Account>::start(&ground, ACCOUNTS, stage.accounts.clone());
+    let sagas = Running::<Transaction>::start(&ground, TRANSACTIONS, stage.sagas.clone());
 
     let progress = progress(u64::from(args.accounts) + args.commands);
     let started = Instant::now();
     let mut director =
-        Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &requests) };
+        Director { client: stage.client.as_ref(), observer, progress, killer: Killer::new(args, &accounts.requests) };
     let openings: Vec<Sent> = load.openings().collect();
     let mut sent = director.send(&load, openings, false).await?;
     // Who is to be killed must be at work: before that the engine may not even have joined.
@@ -141,17 +169,14 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
     director.progress.finish_and_clear();
     let kills = director.killer.killed();
 
-    let inspections = inspect(&requests).await;
-    requests.send(Request::Shutdown).await.ok();
-    let ended = engine.await;
-    match ended {
-        Ok(ended) => ended.map_err(|error| Failure::failed("ENGINE", error.to_string()))?,
-        Err(error) => return Err(Failure::failed("ENGINE", error.to_string())),
-    }
     let tally = director.observer.tally().clone();
+    let inspections = accounts.inspect().await;
+    accounts.stop().await?;
+    sagas.stop().await?;
     let evidence = Evidence::read(stage.client.as_ref(), &begin, &run, &setup::rules(config)).await?;
     let mut checks = checks::all(&evidence, &sent, &tally, &inspections);
     checks.push(checks::kills(kills, args.kills));
+    checks.push(rows.check(stage.client.as_ref(), &args.within).await?);
     Ok(Outcome {
         stage: stage.name,
         ok: checks.iter().all(|check| check.ok),
@@ -162,12 +187,6 @@ async fn play(args: &Args, config: &Config, stage: Stage) -> Result<Outcome, Fai
         restarts: inspections.iter().map(|partition| partition.restarts).sum(),
         checks,
     })
-}
-
-async fn inspect(requests: &mpsc::Sender<Request<Account>>) -> Vec<Inspection<Account>> {
-    let (answer, inspections) = oneshot::channel();
-    requests.send(Request::Inspect(answer)).await.ok();
-    inspections.await.unwrap_or_default()
 }
 
 fn progress(commands: u64) -> ProgressBar {
