@@ -12,7 +12,7 @@ use billing_engine::log::{Drafts, Offset};
 use billing_engine::metrics::{Metrics, PartitionState};
 use billing_engine::projection::{self, Pace, Plan, Projections, TOPICS, Watcher};
 use billing_engine::queries::{Queries, Side};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::BATCH;
@@ -31,9 +31,6 @@ const SLICE: usize = 200;
 
 /// From one slice to the next.
 const APART: Duration = Duration::from_millis((SLICE * 1_000 / RATE) as u64);
-
-/// Slices that may be on their way into the log.
-const SLICES_AHEAD: usize = 64;
 
 /// The lag is measured for fewer events: ten seconds of a million.
 const PART: usize = 5;
@@ -120,19 +117,15 @@ impl Growing {
         ((expected.len() * SLICE) as f64 / took.as_secs_f64(), lags)
     }
 
-    /// Appends each slice when it is due; answers how long it took from the beginning of the first one's time.
+    /// Hands each slice to the log when it is due, whether or not those before it are written; answers how long it
+    /// took until all are.
     async fn append(&self, slices: Vec<Slice>) -> Duration {
-        let began = Instant::now();
-        let client = self.log.client();
-        stream::iter(slices)
-            .then(async |slice| {
-                sleep_until(slice.due.into()).await;
-                client.append(slice.drafts)
-            })
-            .buffered(SLICES_AHEAD)
-            .try_collect::<()>()
-            .await
-            .unwrap();
+        let (began, client, mut appending) = (Instant::now(), self.log.client(), JoinSet::new());
+        for slice in slices {
+            sleep_until(slice.due.into()).await;
+            appending.spawn(client.append(slice.drafts));
+        }
+        appending.join_all().await.into_iter().for_each(Result::unwrap);
         began.elapsed()
     }
 }

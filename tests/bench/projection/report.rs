@@ -24,7 +24,9 @@ pub fn table(postgres: &Figures, sqlite: &Figures) -> Table {
     let mut row = |name: String, of: &dyn Fn(&Figures) -> String| {
         table.add_row([name, of(postgres), of(sqlite)]);
     };
-    row(format!("rows/s written, 1 partition, steps of {BATCH} events"), &|figures| grouped(figures.written_rate()));
+    row(format!("rows/s written, 1 partition, steps of {} events", grouped(BATCH as f64)), &|figures| {
+        grouped(figures.written_rate())
+    });
     row("of that time, reading and folding events".into(), &|figures| figures.gathering_share());
     row("rows/s of plain COPY in the same steps".into(), &|figures| {
         figures.copied(|copied| grouped(rate(copied.rows as f64, copied.by_step)))
@@ -32,10 +34,10 @@ pub fn table(postgres: &Figures, sqlite: &Figures) -> Table {
     row("rows/s of plain COPY at once".into(), &|figures| {
         figures.copied(|copied| grouped(rate(copied.rows as f64, copied.at_once)))
     });
-    row("COPY in the same steps is faster by (goal: at most 3)".into(), &|figures| {
+    row("COPY in the same steps, times as fast (goal: at most 3)".into(), &|figures| {
         figures.copied(|copied| figures.ratio(copied, copied.by_step))
     });
-    row("COPY at once is faster by (goal: at most 3)".into(), &|figures| {
+    row("COPY at once, times as fast (goal: at most 3)".into(), &|figures| {
         figures.copied(|copied| figures.ratio(copied, copied.at_once))
     });
     row(format!("s to catch up with {} events, 3 partitions", grouped(postgres.followed.events as f64)), &|figures| {
