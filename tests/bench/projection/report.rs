@@ -74,7 +74,7 @@ impl Figures {
     fn lag(&self, percent: usize) -> String {
         let lags = &self.followed.lags;
         let rank = (lags.len() * percent).div_ceil(100).max(1);
-        format!("{:.0}", lags[rank - 1].as_secs_f64() * 1e3)
+        grouped(lags[rank - 1].as_secs_f64() * 1e3)
     }
 }
 
