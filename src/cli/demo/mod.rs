@@ -209,11 +209,13 @@ impl Director<'_> {
         for (number, batch) in commands.chunks(BATCH).enumerate() {
             if with_kills {
                 // Asked for before the commands are there: whoever is condemned dies with them, the last ones too.
-                self.killer.kill_as_far_as((number * BATCH + batch.len()) as u64, total).await;
+                // The last part of the load is for those who are condemned late.
+                let most = total - total / 5;
+                self.killer.kill_as_far_as(((number * BATCH + batch.len()) as u64).min(most), most).await;
             }
             self.observer.sending(batch);
             self.client.append(load.records(batch)).await?;
-            self.wait_until_under_way(WINDOW).await?;
+            self.wait_until_under_way(WINDOW.min(total / 10)).await?;
         }
         Ok(commands)
     }
