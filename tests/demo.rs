@@ -36,6 +36,19 @@ fn every_actor_that_is_to_be_killed_dies_at_work_however_small_the_load() {
 }
 
 #[test]
+fn the_transfers_of_a_demo_all_end_some_moved_some_refused_and_some_put_back() {
+    let (outcome, content) = demo(&["--accounts", "20", "--commands", "3000", "--kills", "5"]);
+    assert!(content, "{outcome:#}");
+    let count = |name: &str| outcome["transfers"][name].as_u64().expect(name);
+    let (completed, failed, compensated) = (count("completed"), count("failed"), count("compensated"));
+    assert!(completed > 0 && failed > 0 && compensated > 0, "{outcome:#}");
+    let begun = completed + failed + compensated;
+    let expected =
+        format!("{begun} begun, {completed} moved money, {failed} failed, {compensated} put back what had moved");
+    assert_eq!(check(&outcome, "every transfer has ended exactly once")["detail"], *expected);
+}
+
+#[test]
 fn the_read_store_of_a_demo_is_compared_with_its_log_and_a_row_damaged_by_hand_is_told() {
     const CHECK: &str = "the read store holds what the log says";
     let scratch = tempfile::tempdir().unwrap();
