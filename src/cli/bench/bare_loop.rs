@@ -1,6 +1,7 @@
 //! The yardstick: the least work that exactly-once through librdkafka can be. For each command one record as
-//! large as an event and one as large as a reply, and the offsets, in one transaction; nothing is looked at and
-//! nothing is remembered. One consumer, one producer and one thread a partition.
+//! large as an event and one as large as a reply, and the offsets, in one transaction; nothing is looked at but a
+//! header that says which step of a transfer is asked for, and nothing is remembered. One consumer, one producer and
+//! one thread a partition, for accounts and for transactions.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,22 +13,21 @@ use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::ground::failed;
+use super::script::{ACCOUNT_SIDE, SAGA_SIDE, Script, Write};
 use crate::cli::{Failure, setup};
 use crate::config::Config;
-use crate::engine::ACCOUNTS;
 use crate::log::kafka::Settings;
-use crate::partition::REPLIES;
 
-/// Bytes of an event's value.
-const EVENT_BYTES: usize = 432;
-/// Bytes of a reply's value.
-const REPLY_BYTES: usize = 234;
+/// Above what any value takes.
+const VALUE_BYTES: usize = 1024;
+/// The header of what it writes, as long as the engine's; its last byte is the step that is asked for.
+const SOURCE: [u8; 52] = *b"bench.account.commands:0:000000000000000000000000000";
 /// Most records of one transaction, as the engine has it.
 const BATCH_RECORDS: usize = 5_000;
 /// Longest wait for anything.
@@ -35,18 +35,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at what is in flight.
 const STEP: Duration = Duration::from_micros(50);
 
+/// What a bare loop stands in for.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Args {
+    /// Transactions too, not accounts alone
+    #[arg(long)]
+    pub sagas: bool,
+}
+
 /// Copies until it is killed.
 ///
 /// # Errors
 /// Whatever goes wrong; nothing is tried again.
-pub fn run(config: &Config) -> Result<ExitCode, Failure> {
+pub fn run(args: Args, config: &Config) -> Result<ExitCode, Failure> {
     let settings = setup::kafka_settings(config);
-    let loops: Vec<_> = (0..settings.partitions)
-        .map(|partition| {
-            let settings = settings.clone();
-            thread::spawn(move || BareLoop::new(&settings, partition)?.run())
-        })
-        .collect();
+    let sides: &[&'static Script] = if args.sagas { &[&ACCOUNT_SIDE, &SAGA_SIDE] } else { &[&ACCOUNT_SIDE] };
+    let mut loops = Vec::new();
+    for side in sides {
+        for partition in 0..settings.partitions {
+            let (side, settings) = (*side, settings.clone());
+            loops.push(thread::spawn(move || BareLoop::new(&settings, side, partition)?.run()));
+        }
+    }
     for each in loops {
         each.join().map_err(|_| Failure::failed("PANIC", "a bare loop panicked"))?.map_err(failed)?;
     }
@@ -72,12 +82,11 @@ impl ProducerContext for Reports {
     }
 }
 
-/// One partition.
+/// One partition of one side.
 struct BareLoop {
-    partition: i32,
-    commands: String,
-    events: String,
-    replies: String,
+    writes: [Vec<Write>; 3],
+    partition: u32,
+    partitions: u32,
     consumer: BaseConsumer,
     group: ConsumerGroupMetadata,
     producer: ThreadedProducer<Reports>,
@@ -85,29 +94,30 @@ struct BareLoop {
 }
 
 impl BareLoop {
-    fn new(settings: &Settings, partition: u32) -> Result<Self, KafkaError> {
-        let name = |topic: crate::log::Topic| topic.full_name(&settings.prefix);
-        let (commands, number) = (name(ACCOUNTS.commands), partition.cast_signed());
-        let consumer: BaseConsumer = settings.lane_reader(ACCOUNTS.group).create()?;
+    fn new(settings: &Settings, side: &'static Script, partition: u32) -> Result<Self, KafkaError> {
+        let consumer: BaseConsumer = settings.lane_reader(side.group).create()?;
         let group = consumer.group_metadata().ok_or(KafkaError::Canceled)?;
         let mut from = TopicPartitionList::new();
-        from.add_partition_offset(&commands, number, Offset::Beginning)?;
+        for lane in &side.lanes {
+            let name = lane.full_name(&settings.prefix);
+            from.add_partition_offset(&name, partition.cast_signed(), Offset::Beginning)?;
+        }
         consumer.assign(&from)?;
         let reports = Reports { outstanding: AtomicUsize::new(0), waiting: thread::current() };
         let producer: ThreadedProducer<Reports> =
-            settings.transactional_producer(ACCOUNTS.group, partition).create_with_context(reports)?;
+            settings.transactional_producer(side.group, partition).create_with_context(reports)?;
         producer.init_transactions(PATIENCE)?;
         let reports = producer.client().context().clone();
-        let (events, replies) = (name(ACCOUNTS.events), name(REPLIES));
-        Ok(BareLoop { partition: number, commands, events, replies, consumer, group, producer, reports })
+        let (writes, partitions) = (side.writes(&settings.prefix), settings.partitions);
+        Ok(BareLoop { writes, partition, partitions, consumer, group, producer, reports })
     }
 
     fn run(self) -> Result<(), KafkaError> {
-        let (mut batch, mut scratch) = (Vec::with_capacity(BATCH_RECORDS), Vec::with_capacity(EVENT_BYTES));
+        let (mut batch, mut scratch) = (Vec::with_capacity(BATCH_RECORDS), Vec::with_capacity(VALUE_BYTES));
         loop {
             self.gather(&mut batch)?;
-            if let Some(last) = batch.last() {
-                self.commit(&batch, last.offset() + 1, &mut scratch)?;
+            if !batch.is_empty() {
+                self.commit(&batch, &mut scratch)?;
             }
             batch.clear();
         }
@@ -125,18 +135,13 @@ impl BareLoop {
         Ok(())
     }
 
-    fn commit(&self, batch: &[BorrowedMessage<'_>], next: i64, scratch: &mut Vec<u8>) -> Result<(), KafkaError> {
+    fn commit(&self, batch: &[BorrowedMessage<'_>], scratch: &mut Vec<u8>) -> Result<(), KafkaError> {
         self.producer.begin_transaction()?;
-        let mut offsets = TopicPartitionList::with_capacity(1);
-        offsets.add_partition_offset(&self.commands, self.partition, Offset::Offset(next))?;
-        self.producer.send_offsets_to_transaction(&offsets, &self.group, PATIENCE)?;
-        self.reports.outstanding.fetch_add(2 * batch.len(), Ordering::AcqRel);
-        for command in batch {
-            let (key, value) = (command.key().unwrap_or_default(), command.payload().unwrap_or_default());
-            scratch.clear();
-            scratch.extend(value.iter().cycle().take(EVENT_BYTES));
-            self.send(&self.events, key, scratch)?;
-            self.send(&self.replies, key, &value[..value.len().min(REPLY_BYTES)])?;
+        self.producer.send_offsets_to_transaction(&self.next_offsets()?, &self.group, PATIENCE)?;
+        for record in batch {
+            for write in &self.writes[step(record)] {
+                self.send(write, record, scratch)?;
+            }
         }
         while self.reports.outstanding.load(Ordering::Acquire) > 0 {
             thread::park_timeout(PATIENCE);
@@ -147,10 +152,27 @@ impl BareLoop {
         self.producer.commit_transaction(PATIENCE)
     }
 
-    fn send(&self, topic: &str, key: &[u8], value: &[u8]) -> Result<(), KafkaError> {
-        let header = Header { key: "source", value: Some("bench.account.commands:0:0000000000000000000000000000") };
-        let headers = OwnedHeaders::new_with_capacity(1).insert(header);
-        let mut record = BaseRecord::to(topic).partition(self.partition).key(key).payload(value).headers(headers);
+    /// Behind what was read, of the lanes that something was read from.
+    fn next_offsets(&self) -> Result<TopicPartitionList, KafkaError> {
+        let (positions, mut next) = (self.consumer.position()?, TopicPartitionList::with_capacity(2));
+        for lane in positions.elements() {
+            if let offset @ Offset::Offset(_) = lane.offset() {
+                next.add_partition_offset(lane.topic(), lane.partition(), offset)?;
+            }
+        }
+        Ok(next)
+    }
+
+    fn send(&self, write: &Write, of: &BorrowedMessage<'_>, scratch: &mut Vec<u8>) -> Result<(), KafkaError> {
+        scratch.clear();
+        scratch.extend(of.payload().unwrap_or_default().iter().cycle().take(write.bytes));
+        let header = Header { key: "source", value: Some(&source(write.asks.unwrap_or_default())) };
+        let mut record = BaseRecord::to(&write.topic)
+            .partition(self.target(write, of.offset()))
+            .key(of.key().unwrap_or_default())
+            .payload(scratch)
+            .headers(OwnedHeaders::new_with_capacity(1).insert(header));
+        self.reports.outstanding.fetch_add(1, Ordering::AcqRel);
         while let Err((error, unsent)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(error);
@@ -160,4 +182,25 @@ impl BareLoop {
         }
         Ok(())
     }
+
+    /// Its own partition, but a step of a transfer is as likely as not for another one.
+    fn target(&self, write: &Write, offset: i64) -> i32 {
+        match write.asks {
+            None => self.partition.cast_signed(),
+            Some(_) => (offset % i64::from(self.partitions)) as i32,
+        }
+    }
+}
+
+/// A header that asks for `step`.
+fn source(step: u8) -> [u8; SOURCE.len()] {
+    let mut source = SOURCE;
+    source[SOURCE.len() - 1] = step;
+    source
+}
+
+/// The step that a record asks for; commands have no header and ask for the first.
+fn step(record: &BorrowedMessage<'_>) -> usize {
+    let asked = record.headers().and_then(|headers| headers.get(0).value?.last().copied());
+    asked.map_or(0, usize::from)
 }

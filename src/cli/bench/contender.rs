@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::ground::Ground;
+use super::workload::Load;
 use crate::cli::Failure;
 
 /// Linux counts processor time in hundredths of a second for everybody who asks.
@@ -33,16 +34,16 @@ impl Contender {
         }
     }
 
-    /// Starts it on that ground, with the settings of this process.
+    /// Starts it on that ground, with the settings of this process, to bear that load.
     ///
     /// # Errors
     /// The process cannot be started.
-    pub fn start(self, ground: &Ground, config_file: Option<&Path>) -> Result<Process, Failure> {
+    pub fn start(self, ground: &Ground, config_file: Option<&Path>, load: Load) -> Result<Process, Failure> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         match self {
             Contender::Engine => command.arg("run"),
-            Contender::BareLoop => command.args(["bench", super::BARE_LOOP]),
+            Contender::BareLoop => command.args(["bench", super::BARE_LOOP]).args(load.is_saga().then_some("--sagas")),
         };
         if let Some(file) = config_file {
             command.arg("--config").arg(file);

@@ -1,4 +1,4 @@
-//! How long a command takes from being produced to its answer being readable, at a given rate.
+//! How long a command takes from being produced to its last answer being readable, at a given rate.
 //!
 //! An open loop: commands are produced by the clock, whoever is slow to answer. At 20,000 a second nobody could
 //! wait for answers anyway.
@@ -59,7 +59,7 @@ impl Pace {
     }
 }
 
-/// Opens the accounts, then produces at that pace and reads the answers.
+/// Prepares the accounts, then produces at that pace and reads the answers.
 ///
 /// # Errors
 /// No broker, a contender that ends.
@@ -67,19 +67,18 @@ pub fn measure(
     contender: Contender,
     ground: &Ground,
     config_file: Option<&Path>,
-    accounts: u32,
+    mut workload: Workload,
     pace: Pace,
 ) -> Result<Latency, Failure> {
-    let mut workload = Workload::new(accounts, ground.partitions());
-    let (openings, limit) = (workload.openings(), ground.within().timeout());
-    let measured_from = openings + pace.warm_up();
+    let (prepared, limit) = (workload.preparation(), ground.within().timeout());
+    let measured_from = prepared + pace.warm_up();
     let writer = Writer::new(ground)?;
-    writer.fill(&mut workload, 0..openings, limit)?;
-    let clock = Clock::over(openings + pace.commands());
-    let mut process = contender.start(ground, config_file)?;
+    writer.fill(&mut workload, 0..prepared, limit)?;
+    let clock = Clock::over(prepared + pace.commands());
+    let mut process = contender.start(ground, config_file, workload.load())?;
     let mut reading = Reading {
         answers: Answers::new(ground)?,
-        tally: Tally::of(clock.sent.len() as u64),
+        tally: workload.tally(prepared + pace.commands()),
         latencies: Vec::with_capacity(pace.commands() as usize),
         measured_from,
         clock: &clock,
@@ -125,7 +124,7 @@ fn send(writer: &Writer, workload: &mut Workload, clock: &Clock, pace: Pace) -> 
     while sent < pace.commands() {
         let due = pace.due(started.elapsed()).min(pace.commands());
         while sent < due {
-            let number = workload.openings() + sent;
+            let number = workload.preparation() + sent;
             let command = workload.command(number);
             clock.sending(number);
             writer.send(&command)?;

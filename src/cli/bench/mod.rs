@@ -3,9 +3,13 @@
 
 mod bare_loop;
 mod contender;
+mod end_to_end;
 mod ground;
+mod hot;
 mod latency;
 mod report;
+mod script;
+mod sitting;
 mod tally;
 mod throughput;
 mod upstream;
@@ -13,14 +17,9 @@ mod workload;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use self::contender::Contender;
-use self::ground::Ground;
-use self::latency::Pace;
-use self::report::{AtPace, Figures};
+use self::sitting::Sitting;
+use self::workload::Load;
 use super::reach::Within;
 use super::{Failure, Output};
 use crate::config::Config;
@@ -32,15 +31,23 @@ const BARE_LOOP: &str = "bare-loop";
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// Commands that wait when the throughput is measured, besides those that open the accounts
-    #[arg(long, default_value_t = 1_000_000)]
-    commands: u64,
+    /// Measure transfers between accounts, from the command to the final reply
+    #[arg(long)]
+    transfers: bool,
+    /// Measure payments that all go to a single merchant, beside what one account bears and beside many merchants
+    #[arg(long, conflicts_with_all = ["transfers", "rates", "seconds"])]
+    hot: bool,
+    /// Commands that wait when the throughput is measured, besides those that prepare the accounts [default: 1000000,
+    /// of transactions 100000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    commands: Option<u64>,
     /// Accounts; a few of them get most of the load (Zipf)
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     accounts: u32,
-    /// Commands a second at which the latency is measured
-    #[arg(long, value_name = "RATE", value_delimiter = ',', default_values_t = [1_000, 20_000])]
-    rates: Vec<u32>,
+    /// Commands a second at which the latency is measured [default: 1000,20000, of transfers 100]; of transfers half
+    /// of the throughput besides
+    #[arg(long, value_name = "RATE", value_delimiter = ',')]
+    rates: Option<Vec<u32>>,
     /// How long each latency is measured
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -61,7 +68,23 @@ pub struct Args {
 enum Role {
     /// The bare loop, as a process that is measured
     #[command(hide = true, name = BARE_LOOP)]
-    BareLoop,
+    BareLoop(bare_loop::Args),
+}
+
+impl Args {
+    fn load(&self) -> Load {
+        if self.transfers { Load::Transfers } else { Load::Credits }
+    }
+
+    fn commands(&self) -> u64 {
+        let transactions = self.transfers || self.hot;
+        self.commands.unwrap_or(if transactions { 100_000 } else { 1_000_000 })
+    }
+
+    fn rates(&self) -> &[u32] {
+        let default: &[u32] = if self.transfers { &[100] } else { &[1_000, 20_000] };
+        self.rates.as_deref().unwrap_or(default)
+    }
 }
 
 /// Measures and prints; exit code 1 when a command was not answered exactly once.
@@ -69,82 +92,22 @@ enum Role {
 /// # Errors
 /// No broker, a contender that ends.
 pub fn bench(args: &Args, config: &Config, config_file: Option<&Path>, output: Output) -> Result<ExitCode, Failure> {
-    if let Some(Role::BareLoop) = args.role {
-        return bare_loop::run(config);
+    if let Some(Role::BareLoop(role)) = args.role {
+        return bare_loop::run(role, config);
     }
     let mut config = config.clone();
     if let Some(brokers) = &args.brokers {
         config.kafka.brokers.clone_from(brokers);
     }
-    let run = format!("bench-{:x}", jiff::Timestamp::now().as_millisecond());
-    let mut sitting = Sitting { args, config, config_file, run, done: 0, progress: progress(args) };
-    let figures = sitting.measure()?;
-    sitting.progress.finish_and_clear();
-    report::print(&figures, output)?;
-    Ok(if figures.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn progress(args: &Args) -> ProgressBar {
-    let measurements = u64::from(args.rounds) * 2 * (1 + args.rates.len() as u64);
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} measurements, {elapsed}: {msg}");
-    ProgressBar::new(measurements).with_style(style.unwrap_or(ProgressStyle::default_bar()))
-}
-
-/// Everything that is measured in one go.
-struct Sitting<'a> {
-    args: &'a Args,
-    config: Config,
-    config_file: Option<&'a Path>,
-    run: String,
-    done: u64,
-    progress: ProgressBar,
-}
-
-impl Sitting<'_> {
-    fn measure(&mut self) -> Result<Figures, Failure> {
-        let Args { accounts, commands, rounds, .. } = *self.args;
-        let mut figures = Figures::default();
-        for _ in 0..rounds {
-            for contender in Contender::ALL {
-                let drained = self.on_ground(contender, "throughput", |ground, file| {
-                    throughput::measure(contender, ground, file, accounts, commands)
-                })?;
-                figures.drained.push((contender, drained));
-            }
-        }
-        for rate in &self.args.rates {
-            let pace = Pace { rate: *rate, time: Duration::from_secs(self.args.seconds) };
-            let mut latencies = Vec::new();
-            for _ in 0..rounds {
-                for contender in Contender::ALL {
-                    let what = format!("latency at {rate}/s");
-                    let latency = self.on_ground(contender, &what, |ground, file| {
-                        latency::measure(contender, ground, file, accounts, pace)
-                    })?;
-                    latencies.push((contender, latency));
-                }
-            }
-            figures.at_pace.push(AtPace { rate: *rate, latencies });
-        }
-        Ok(figures)
-    }
-
-    /// Measures on topics of its own, which are gone afterwards.
-    fn on_ground<T>(
-        &mut self,
-        contender: Contender,
-        what: &str,
-        measure: impl FnOnce(&Ground, Option<&Path>) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        self.progress.set_message(format!("{what}, {}", contender.name()));
-        let prefix = format!("{}-{}", self.run, self.done);
-        let ground = Ground::lay(&self.config, prefix, &self.args.within)?;
-        let measured = measure(&ground, self.config_file);
-        let cleared = ground.clear();
-        self.done += 1;
-        self.progress.set_position(self.done);
-        let measured = measured?;
-        cleared?;
-        Ok(measured)
-    }
+    let mut sitting = Sitting::new(args, config, config_file);
+    let ok = if args.hot {
+        let figures = sitting.measure_hot()?;
+        hot::print(&figures, output)?;
+        figures.ok()
+    } else {
+        let figures = sitting.measure()?;
+        report::print(&figures, output)?;
+        figures.ok()
+    };
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -45,14 +45,13 @@ pub fn measure(
     contender: Contender,
     ground: &Ground,
     config_file: Option<&Path>,
-    accounts: u32,
+    mut workload: Workload,
     commands: u64,
 ) -> Result<Drained, Failure> {
-    let mut workload = Workload::new(accounts, ground.partitions());
-    let total = workload.openings() + commands;
+    let total = workload.preparation() + commands;
     Writer::new(ground)?.fill(&mut workload, 0..total, ground.within().timeout())?;
     let progress = Progress::new(ground)?;
-    let mut process = contender.start(ground, config_file)?;
+    let mut process = contender.start(ground, config_file, workload.load())?;
     let first = reached(&progress, &mut process, 1)?;
     let last = reached(&progress, &mut process, total)?;
     let peak_mib = process.peak_mib();
@@ -63,7 +62,7 @@ pub fn measure(
         per_second: done / last.at.duration_since(first.at).as_secs_f64().max(f64::MIN_POSITIVE),
         cpu_seconds_per_million: cpu.map(|seconds| seconds * 1e6 / done.max(1.0)),
         peak_mib,
-        tally: answers(ground, total)?,
+        tally: answers(ground, workload.tally(total))?,
     })
 }
 
@@ -85,8 +84,8 @@ fn reached(progress: &Progress, process: &mut Process, wanted: u64) -> Result<Ma
     }
 }
 
-fn answers(ground: &Ground, total: u64) -> Result<Tally, Failure> {
-    let (answers, mut tally) = (Answers::new(ground)?, Tally::of(total));
+fn answers(ground: &Ground, mut tally: Tally) -> Result<Tally, Failure> {
+    let answers = Answers::new(ground)?;
     while tally.missing() > 0 && answers.next(SILENCE, |answer| _ = tally.count(answer))? {}
     // One more than there should be would come at once.
     answers.next(Duration::from_millis(100), |answer| _ = tally.count(answer))?;

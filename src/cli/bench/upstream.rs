@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::ground::{Ground, failed};
 use super::workload::{Command, Workload};
 use crate::cli::Failure;
-use crate::engine::ACCOUNTS;
+use crate::engine::{ACCOUNTS, TRANSACTIONS};
 use crate::partition::REPLIES;
 
 /// While the client's queue is full.
@@ -22,9 +22,13 @@ const QUEUE_STEP: Duration = Duration::from_millis(1);
 /// The name under which answers are read; it is never a member of anything.
 const GROUP: &str = "bench";
 
+/// What is held back is given up after so long; no broker allows more than a quarter of an hour unless it is told to.
+const HELD_AT_MOST: Duration = Duration::from_secs(600);
+
 /// Writes commands.
 pub struct Writer {
-    topic: String,
+    accounts: String,
+    transactions: String,
     producer: BaseProducer,
 }
 
@@ -35,7 +39,36 @@ impl Writer {
         let mut config = ground.kafka.idempotent_producer();
         // What is lost is found by its missing answer.
         config.set("delivery.report.only.error", "true");
-        Ok(Writer { topic: ground.name(ACCOUNTS.commands), producer: config.create().map_err(failed)? })
+        Writer::with(ground, &config)
+    }
+
+    /// What it writes waits in the topic, unreadable, until it is released as a whole.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses, or nobody answers in time.
+    pub fn holding(ground: &Ground) -> Result<Self, Failure> {
+        let mut config = ground.kafka.idempotent_producer();
+        config
+            .set("delivery.report.only.error", "true")
+            .set("transactional.id", format!("{}-{GROUP}", ground.config.topics.prefix))
+            .set("transaction.timeout.ms", HELD_AT_MOST.as_millis().to_string());
+        let writer = Writer::with(ground, &config)?;
+        writer.producer.init_transactions(ground.within().timeout()).map_err(failed)?;
+        writer.producer.begin_transaction().map_err(failed)?;
+        Ok(writer)
+    }
+
+    fn with(ground: &Ground, config: &ClientConfig) -> Result<Self, Failure> {
+        let (accounts, transactions) = (ground.name(ACCOUNTS.commands), ground.name(TRANSACTIONS.commands));
+        Ok(Writer { accounts, transactions, producer: config.create().map_err(failed)? })
+    }
+
+    /// Everything that was held back can be read from now on.
+    ///
+    /// # Errors
+    /// Nobody answers in time.
+    pub fn release(self, limit: Duration) -> Result<(), Failure> {
+        self.producer.commit_transaction(limit).map_err(failed)
     }
 
     /// Hands one command to the client.
@@ -43,8 +76,9 @@ impl Writer {
     /// # Errors
     /// It is refused.
     pub fn send(&self, command: &Command) -> Result<(), Failure> {
+        let topic = if command.topic == ACCOUNTS.commands { &self.accounts } else { &self.transactions };
         let mut record: BaseRecord<'_, _, _> =
-            BaseRecord::to(&self.topic).partition(command.partition).key(&command.key).payload(&command.value);
+            BaseRecord::to(topic).partition(command.partition).key(&command.key).payload(&command.value);
         while let Err((error, unsent)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(failed(error));
