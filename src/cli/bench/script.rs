@@ -16,7 +16,7 @@ pub struct Script {
     steps: [&'static [Copy]; 3],
 }
 
-/// A record to be written, of any engine.
+/// The same, whatever the topics are prefixed with.
 #[derive(Debug)]
 struct Copy {
     topic: Topic,
@@ -49,8 +49,8 @@ pub const ACCOUNT_SIDE: Script = Script {
     lanes: [ACCOUNTS.commands, ACCOUNTS.inbox],
     steps: [
         &[written(ACCOUNTS.events, 432), written(REPLIES, 234)],
-        &[written(ACCOUNTS.events, 460), asking(1, TRANSACTIONS.inbox, 370)],
-        &[written(ACCOUNTS.events, 460), asking(2, TRANSACTIONS.inbox, 370)],
+        &[written(ACCOUNTS.events, 485), asking(1, TRANSACTIONS.inbox, 416)],
+        &[written(ACCOUNTS.events, 485), asking(2, TRANSACTIONS.inbox, 416)],
     ],
 };
 
@@ -59,9 +59,9 @@ pub const SAGA_SIDE: Script = Script {
     group: TRANSACTIONS.group,
     lanes: [TRANSACTIONS.commands, TRANSACTIONS.inbox],
     steps: [
-        &[written(TRANSACTIONS.events, 520), written(REPLIES, 250), asking(1, ACCOUNTS.inbox, 370)],
-        &[written(TRANSACTIONS.events, 390), asking(2, ACCOUNTS.inbox, 370)],
-        &[written(TRANSACTIONS.events, 390), written(TRANSACTIONS.events, 480), written(REPLIES, 250)],
+        &[written(TRANSACTIONS.events, 490), written(REPLIES, 244), asking(1, ACCOUNTS.inbox, 386)],
+        &[written(TRANSACTIONS.events, 398), asking(2, ACCOUNTS.inbox, 386)],
+        &[written(TRANSACTIONS.events, 398), written(TRANSACTIONS.events, 537), written(REPLIES, 244)],
     ],
 };
 
