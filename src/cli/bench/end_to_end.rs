@@ -30,12 +30,15 @@ pub fn measure(
 ) -> Result<Drained, Failure> {
     let (prepared, limit) = (workload.preparation(), ground.within().timeout());
     let total = prepared + transactions;
-    Writer::new(ground)?.fill(&mut workload, 0..prepared, limit)?;
-    let held = Writer::holding(ground)?;
-    held.fill(&mut workload, prepared..total, limit)?;
+    let (opening, writer) = (workload.opening(), Writer::new(ground)?);
+    writer.fill(&mut workload, 0..opening, limit)?;
     let process = contender.start(ground, config_file, workload.load())?;
     let mut course = Course { process, answers: Answers::new(ground)?, tally: workload.tally(total) };
+    course.until_missing(total - opening, limit)?;
+    writer.fill(&mut workload, opening..prepared, limit)?;
     course.until_missing(transactions, limit)?;
+    let held = Writer::holding(ground)?;
+    held.fill(&mut workload, prepared..total, limit)?;
     let (begin, cpu_before) = (Instant::now(), course.process.cpu_seconds());
     held.release(limit)?;
     course.until_missing(0, limit)?;

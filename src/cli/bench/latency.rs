@@ -73,7 +73,8 @@ pub fn measure(
     let (prepared, limit) = (workload.preparation(), ground.within().timeout());
     let measured_from = prepared + pace.warm_up();
     let writer = Writer::new(ground)?;
-    writer.fill(&mut workload, 0..prepared, limit)?;
+    let opening = workload.opening();
+    writer.fill(&mut workload, 0..opening, limit)?;
     let clock = Clock::over(prepared + pace.commands());
     let mut process = contender.start(ground, config_file, workload.load())?;
     let mut reading = Reading {
@@ -83,6 +84,8 @@ pub fn measure(
         measured_from,
         clock: &clock,
     };
+    reading.until_missing(prepared - opening + pace.commands(), limit, &mut process)?;
+    writer.fill(&mut workload, opening..prepared, limit)?;
     reading.until_missing(pace.commands(), limit, &mut process)?;
     thread::scope(|scope| {
         let sending = scope.spawn(|| send(&writer, &mut workload, &clock, pace));

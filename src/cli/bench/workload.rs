@@ -86,6 +86,11 @@ impl Workload {
         }
     }
 
+    /// How many of them open accounts and fund them. Nothing else may be sent before they are answered.
+    pub fn opening(&self) -> u64 {
+        if self.load.is_saga() { self.funded() } else { self.opened() }
+    }
+
     /// Transactions need one more account: the one merchant, or whoever takes what would go back to its sender.
     fn opened(&self) -> u64 {
         self.accounts + u64::from(self.load.is_saga())
