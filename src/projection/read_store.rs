@@ -81,6 +81,21 @@ impl fmt::Display for Origin {
     }
 }
 
+impl Origin {
+    /// Rows that say they are of `stored` go with this log; so do rows that say nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when they are of another.
+    pub fn admit(&self, stored: Option<Origin>) -> Result<(), Error> {
+        match stored {
+            Some(stored) if stored != *self => {
+                Err(Error::Foreign { stored: Box::new(stored), found: Box::new(self.clone()) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The right to write a partition, until somebody else claims it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Claim {
@@ -145,6 +160,14 @@ pub struct Position {
     pub position: Offset,
     /// Time of the last event applied; `None` before the first.
     pub as_of: Option<Timestamp>,
+}
+
+impl Position {
+    /// From a row of `projection_positions`; `None` for an aggregate that is none of ours.
+    pub(super) fn of(aggregate: &str, partition: u32, position: Offset, as_of: Option<Timestamp>) -> Option<Position> {
+        let aggregate = AGGREGATES.iter().position(|name| *name == aggregate)?;
+        Some(Position { aggregate, partition, position, as_of })
+    }
 }
 
 /// What can go wrong with a store.

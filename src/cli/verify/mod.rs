@@ -24,8 +24,8 @@ use super::reach::{Within, in_time};
 use super::{Failure, Output, reach};
 use crate::config::Config;
 use crate::log::Client;
-use crate::projection::audit::{Audit, Error, Standing, Table};
-use crate::projection::{self, Origin};
+use crate::projection::Origin;
+use crate::projection::audit::{Audit, Error, Table};
 
 /// `verify`
 #[derive(clap::Args, Debug)]
@@ -100,7 +100,7 @@ impl Verification<'_> {
         let mut audit = in_time(within, Audit::connect(url)).await?;
         let mut cut = Cut::take(self.client, within, self.origin.partitions).await?;
         let standing = cut.reach(&mut audit, self.client, within, progress).await?;
-        self.is_of_this_log(standing)?;
+        self.origin.admit(standing.origin)?;
 
         let mut sums = Checksums::new();
         let mut expect = |row| sums.expect(&row);
@@ -160,15 +160,5 @@ impl Verification<'_> {
             audit.rows(table, find).await?;
         }
         Ok(closeup.finish())
-    }
-
-    fn is_of_this_log(&self, standing: Standing) -> Result<(), Failure> {
-        match standing.origin {
-            Some(stored) if stored != self.origin => {
-                Err(projection::Error::Foreign { stored: Box::new(stored), found: Box::new(self.origin.clone()) }
-                    .into())
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -12,6 +12,7 @@ mod cursor;
 mod directory;
 mod edit;
 mod group;
+mod member;
 mod partition;
 mod readers;
 mod run;

@@ -1,11 +1,12 @@
 //! A group of one member that only reads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::{self, FutureExt};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use super::Core;
+use super::member::Member;
 use super::readers::feed;
 use crate::log::{Answer, Following, Input, Intake, Offset, Ownership, Signal, Subscription, Topic};
 
@@ -13,47 +14,23 @@ pub(super) struct EmbeddedSubscription {
     core: Arc<Core>,
     topics: Vec<Topic>,
     capacity: usize,
-    member: Mutex<Option<mpsc::UnboundedSender<Ownership>>>,
+    member: Member,
 }
 
 impl EmbeddedSubscription {
     pub(super) fn new(core: Arc<Core>, topics: &[Topic], capacity: usize) -> Self {
-        EmbeddedSubscription { core, topics: topics.to_vec(), capacity, member: Mutex::new(None) }
-    }
-
-    fn partitions(&self) -> Vec<u32> {
-        (0..self.core.store.partitions()).collect()
-    }
-
-    fn replace_member(
-        &self,
-        member: Option<mpsc::UnboundedSender<Ownership>>,
-    ) -> Option<mpsc::UnboundedSender<Ownership>> {
-        std::mem::replace(&mut *self.member.lock().unwrap_or_else(PoisonError::into_inner), member)
+        let member = Member::new(core.store.partitions());
+        EmbeddedSubscription { core, topics: topics.to_vec(), capacity, member }
     }
 }
 
 impl Subscription for EmbeddedSubscription {
     fn join(&self) -> mpsc::UnboundedReceiver<Ownership> {
-        let (member, changes) = mpsc::unbounded_channel();
-        // The receiver is in our own hands, so this cannot fail.
-        member.send(Ownership::Assigned(self.partitions())).ok();
-        self.replace_member(Some(member));
-        changes
+        self.member.join()
     }
 
     fn leave(&self) -> Answer<()> {
-        let (member, partitions) = (self.replace_member(None), self.partitions());
-        async move {
-            let Some(member) = member else { return Ok(()) };
-            let (done, closed) = oneshot::channel();
-            if member.send(Ownership::Revoked { partitions, lost: false, done }).is_ok() {
-                // Answered or dropped: both mean given up.
-                closed.await.ok();
-            }
-            Ok(())
-        }
-        .boxed()
+        self.member.leave()
     }
 
     fn identity(&self) -> Answer<String> {

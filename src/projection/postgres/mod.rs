@@ -64,12 +64,7 @@ impl ReadStore for Postgres {
             .bind(origin.partitions.cast_signed())
             .execute(&self.pool)
             .await?;
-            match self.origin().await? {
-                Some(stored) if stored != *origin => {
-                    Err(Error::Foreign { stored: Box::new(stored), found: Box::new(origin.clone()) })
-                }
-                _ => Ok(()),
-            }
+            origin.admit(self.origin().await?)
         }
         .boxed()
     }
@@ -108,9 +103,7 @@ impl ReadStore for Postgres {
                     .fetch_all(&self.pool)
                     .await?;
             let position = |(aggregate, partition, position, as_of): (String, i32, i64, Option<Instant>)| {
-                let aggregate = AGGREGATES.iter().position(|name| *name == aggregate)?;
-                let as_of = as_of.map(|Instant(at)| at);
-                Some(Position { aggregate, partition: partition.cast_unsigned(), position, as_of })
+                Position::of(&aggregate, partition.cast_unsigned(), position, as_of.map(|Instant(at)| at))
             };
             let positions = positions.into_iter().filter_map(position).collect();
             Ok(Some(Standing { origin: self.origin().await?, positions }))

@@ -82,12 +82,7 @@ impl ReadStore for Sqlite {
             .bind(origin.partitions)
             .execute(&self.pool)
             .await?;
-            match self.origin().await? {
-                Some(stored) if stored != *origin => {
-                    Err(Error::Foreign { stored: Box::new(stored), found: Box::new(origin.clone()) })
-                }
-                _ => Ok(()),
-            }
+            origin.admit(self.origin().await?)
         }
         .boxed()
     }
@@ -126,8 +121,7 @@ impl ReadStore for Sqlite {
                     .fetch_all(&self.pool)
                     .await?;
             let position = |(aggregate, partition, position, as_of): (String, u32, i64, Option<i64>)| {
-                let aggregate = AGGREGATES.iter().position(|name| *name == aggregate)?;
-                Some(Position { aggregate, partition, position, as_of: as_of.map(Timestamp) })
+                Position::of(&aggregate, partition, position, as_of.map(Timestamp))
             };
             let positions = positions.into_iter().filter_map(position).collect();
             Ok(Some(Standing { origin: self.origin().await?, positions }))
