@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::support::auditor::offsets::Offsets;
+use crate::support::auditor::offsets::{Offsets, come_to_rest};
 use crate::support::auditor::sagas::Sagas;
 use crate::support::engine::{Engine, Setup};
 use crate::support::kafka::Kafka;
@@ -47,13 +47,13 @@ fn twenty_thousand_transactions_end_once_through_ten_kills_and_money_is_conserve
         assert!(sagas.lag() + accounts.lag() > 0, "kill {kill} came when all was done");
         engine = setup.spawn();
     }
-    come_to_rest(&[&accounts, &sagas]);
+    come_to_rest(&[&accounts, &sagas], STEP_LIMIT);
     // Those that wait for upstream, and are not past yet.
     for command in load.endings() {
         upstream.send(&command);
     }
     upstream.flush();
-    come_to_rest(&[&accounts, &sagas]);
+    come_to_rest(&[&accounts, &sagas], STEP_LIMIT);
     wait::until_true("the last hold to be past", STEP_LIMIT, || Sagas::of(kafka, setup.prefix()).is_over());
     engine.stop();
     let verified = setup.call(&["snapshots", "verify", "--json"], "").expect_success();
@@ -71,13 +71,6 @@ fn catch_open(engine: &mut Engine) {
     wait::until_true("an open transaction", STEP_LIMIT, || {
         engine.assert_runs();
         engine.metric("billing_transactions_open", &[]) > 0.0
-    });
-}
-
-/// What one group sends may keep the other busy.
-fn come_to_rest(groups: &[&Offsets]) {
-    wait::until_true("both groups to be idle", STEP_LIMIT, || {
-        groups.iter().all(|group| group.lag() == 0) && groups.iter().all(|group| group.lag() == 0)
     });
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::database::{Database, assert_same};
 use crate::expected::{Fold, Tables};
 use crate::sagas::story;
-use crate::support::auditor::offsets::Offsets;
+use crate::support::auditor::offsets::{Offsets, come_to_rest};
 use crate::support::auditor::reading;
 use crate::support::engine::Setup;
 use crate::support::kafka::Kafka;
@@ -80,14 +80,12 @@ impl Stage {
 
     /// Transactions of every kind between the accounts of a [`Load`], some of which come to nothing, until all is at rest.
     pub fn move_money(&self, rounds: usize) {
+        let [accounts, sagas] = [Offsets::new, Offsets::of_sagas].map(|of| of(self.kafka, self.setup.prefix()));
         let send = |topic: &str, commands: Vec<Value>| {
             let upstream = Upstream::new(self.kafka, &self.setup.topic(topic), Partitioner::Murmur2);
             commands.iter().for_each(|command| upstream.send(command));
             upstream.flush();
-            wait::until_true("both groups to be idle", LIMIT, || {
-                let groups = [Offsets::new, Offsets::of_sagas].map(|of| of(self.kafka, self.setup.prefix()));
-                groups.iter().all(|group| group.lag() == 0) && groups.iter().all(|group| group.lag() == 0)
-            });
+            come_to_rest(&[&accounts, &sagas], LIMIT);
         };
         send("account.commands", transactions::accounts());
         for step in transactions::steps(rounds) {

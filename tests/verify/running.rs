@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::auditor::offsets::Offsets;
+use crate::support::auditor::offsets::{Offsets, come_to_rest};
 use crate::support::engine::Setup;
 use crate::support::kafka::Kafka;
 use crate::support::load::{Load, Stream};
 use crate::support::postgres::Postgres;
 use crate::support::upstream::{self, Partitioner, Upstream};
-use crate::support::wait;
 
 /// Some thousand steps of an unoptimised build.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -64,14 +63,9 @@ fn the_store_of_an_engine_at_work_is_what_the_log_says_at_any_moment() {
     let setup = Setup::new(kafka, "running").with("BILLING__READ_STORE__URL", &url).with_topics();
     let upstream = |topic| Upstream::new(kafka, &setup.topic(topic), Partitioner::Murmur2);
     let (accounts, sagas) = (Offsets::new(kafka, setup.prefix()), Offsets::of_sagas(kafka, setup.prefix()));
-    let come_to_rest = || {
-        let idle = || accounts.lag() == 0 && sagas.lag() == 0;
-        // What one group sends may keep the other busy.
-        wait::until_true("both groups to be idle", LIMIT, || idle() && idle());
-    };
     open_accounts(&upstream("account.commands"));
     let engine = setup.start();
-    come_to_rest();
+    come_to_rest(&[&accounts, &sagas], LIMIT);
 
     let stream = Stream::start(upstream("account.commands"), Load::new(11, 20), 100);
     let transactions = upstream("transaction.commands");
@@ -79,7 +73,7 @@ fn the_store_of_an_engine_at_work_is_what_the_log_says_at_any_moment() {
     transactions.flush();
     let mut checked: Vec<u64> = (0..3).map(|_| verified(&setup, &[])["checked"].as_u64().unwrap()).collect();
     stream.stop();
-    come_to_rest();
+    come_to_rest(&[&accounts, &sagas], LIMIT);
     let report = verified(&setup, &["--drained"]);
     assert_eq!(report["currencies"]["USD"]["inFlight"], "0.00");
     checked.push(report["checked"].as_u64().unwrap());
@@ -92,7 +86,7 @@ fn the_store_of_an_engine_at_work_is_what_the_log_says_at_any_moment() {
     late.send(&upstream::create("latecomer"));
     late.flush();
     let without = setup.clone().with("BILLING__READ_STORE__URL", "").start();
-    come_to_rest();
+    come_to_rest(&[&accounts, &sagas], LIMIT);
     let finished = setup.call(&["verify", "--json", "--timeout", "2"], "");
     assert!(finished.code == 1 && finished.errors.contains("READ_STORE_BEHIND"), "{finished:?}");
     without.stop();

@@ -94,6 +94,13 @@ impl Offsets {
             .collect()
     }
 
+    /// Ends of the commands and the inbox, all partitions together: it only grows, whenever something is written.
+    fn written(&self) -> i64 {
+        let topics = ["commands", "inbox"].map(|lane| format!("{}.{}.{lane}", self.prefix, self.aggregate));
+        let ends = topics.iter().flat_map(|topic| (0..self.partitions).map(|p| high(&self.uncommitted, topic, p)));
+        ends.sum()
+    }
+
     /// Commands and inbox messages that the group has not passed yet.
     ///
     /// # Panics
@@ -119,6 +126,19 @@ impl Offsets {
     pub fn wait_until_idle(&self, limit: Duration) {
         wait::until_true(&format!("the lag of {} to be 0", self.prefix), limit, || self.lag() == 0);
     }
+}
+
+/// Waits until nothing is under way between these groups. That each has passed everything at some moment does not say
+/// so: what one passed may have gone to another that was looked at before. So nothing may have been written meanwhile.
+///
+/// # Panics
+/// When something still is after `limit`, or the broker does not answer.
+pub fn come_to_rest(groups: &[&Offsets], limit: Duration) {
+    let written = || groups.iter().map(|group| group.written()).sum::<i64>();
+    wait::until_true("all groups to be at rest", limit, || {
+        let before = written();
+        groups.iter().all(|group| group.lag() == 0) && written() == before
+    });
 }
 
 fn high(consumer: &BaseConsumer, topic: &str, partition: i32) -> i64 {
