@@ -9,5 +9,6 @@ mod live;
 mod sagas;
 mod stage;
 mod store;
+mod strings;
 #[path = "../support/mod.rs"]
 mod support;
