@@ -42,8 +42,9 @@ const BAD_CONFIGURATION: u8 = 78;
 
 /// Moves money between Kafka topics, exactly once.
 ///
-/// Upstream writes commands to `billing-engine.account.commands`; the engine answers on
-/// `billing-engine.replies` and records what happened on `billing-engine.account.events`.
+/// Upstream writes commands to `billing-engine.account.commands` and
+/// `billing-engine.transaction.commands`; the engine answers on `billing-engine.replies` and records
+/// what happened on `billing-engine.account.events` and `billing-engine.transaction.events`.
 #[derive(Parser, Debug)]
 #[command(
     name = "billing-engine",
