@@ -272,10 +272,10 @@ impl Transactions {
         let deliveries = producer.client().context();
         let (records, last_event) = (commit.records.len(), commit.last_event(self.spec.events, self.partition));
         deliveries.expect(records);
-        for (index, draft) in commit.records.iter().enumerate() {
+        for (sent, index) in commit.records.by_destination().into_iter().enumerate() {
             let mark = if last_event == Some(index) { LAST_EVENT } else { ANY };
-            if let Err(setback) = self.send(producer, draft, mark) {
-                deliveries.expect_less(records - index);
+            if let Err(setback) = self.send(producer, commit.records.get(index), mark) {
+                deliveries.expect_less(records - sent);
                 return Err(setback);
             }
         }

@@ -89,9 +89,9 @@ pub const OWNED_KEYS: &[(&str, &str)] = &[
 /// Records up to 12 MiB fit a topic; uncompressed and framed they may be a little larger.
 const MESSAGE_MAX_BYTES: &str = "16777216";
 
-/// Bytes of a request to write. An idempotent producer has one request a partition under way and spins while more
-/// is due, so the records of a whole transaction should fit one.
-const BATCH_BYTES: &str = "2000000";
+/// Bytes of a request to write, below what a topic takes. An idempotent producer has one request a partition under way,
+/// and its thread spins while more is due, so all records of a transaction for one partition are to fit.
+const BATCH_BYTES: &str = "8000000";
 
 impl Settings {
     /// Name of a consumer group: prefix, a dash, the group.

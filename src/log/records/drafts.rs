@@ -79,6 +79,23 @@ impl Drafts {
         (0..self.len()).map(|index| self.get(index))
     }
 
+    /// The indices of all records, those for one partition of a topic together, in their order.
+    pub fn by_destination(&self) -> Vec<usize> {
+        let mut destinations: Vec<(Topic, u32, Vec<usize>)> = Vec::new();
+        let mut last = 0;
+        for (index, (topic, partition, _)) in self.targets.iter().enumerate() {
+            let is_there = |known: &(Topic, u32, Vec<usize>)| (known.0, known.1) == (*topic, *partition);
+            if !destinations.get(last).is_some_and(is_there) {
+                last = destinations.iter().position(is_there).unwrap_or(destinations.len());
+            }
+            if last == destinations.len() {
+                destinations.push((*topic, *partition, Vec::new()));
+            }
+            destinations[last].2.push(index);
+        }
+        destinations.into_iter().flat_map(|(_, _, indices)| indices).collect()
+    }
+
     /// Takes back what was pushed beyond the first `records`, and was not arranged since.
     pub fn truncate(&mut self, records: usize) {
         self.arena.truncate(records);
@@ -117,6 +134,15 @@ mod tests {
         drafts.arrange(1, [3, 4, 1].into_iter());
         let values: Vec<_> = drafts.iter().filter_map(|d| d.value).collect();
         assert_eq!(values, [&b"first"[..], b"a", b"b", b"c"]);
+    }
+
+    #[test]
+    fn records_for_one_partition_are_together_and_in_their_order() {
+        let mut drafts = Drafts::default();
+        for (topic, partition) in [("a", 0), ("b", 0), ("a", 0), ("a", 1), ("b", 0), ("a", 0)] {
+            drafts.push(Topic(topic), partition, None, |r| r.value(b"x"));
+        }
+        assert_eq!(drafts.by_destination(), [0, 2, 5, 1, 4, 3]);
     }
 
     #[test]
