@@ -151,11 +151,14 @@ impl Checkpoints {
 
     /// Begins a checkpoint over all that changed.
     pub fn begin(&mut self, generation: Option<Generation>, agenda: Vec<Appointment>) {
-        let due = std::mem::take(&mut self.changed).into();
+        let mut due = std::mem::take(&mut self.changed);
+        // Where many come and go, a place changed hands many times: whoever has it now is saved once.
+        due.sort_unstable();
+        due.dedup();
         self.since_begin = 0;
         let begun_at = Instant::now();
         self.begun_at = Some(begun_at);
-        self.under_way = Some(UnderWay { standing: self.standing, agenda, due, generation, begun_at });
+        self.under_way = Some(UnderWay { standing: self.standing, agenda, due: due.into(), generation, begun_at });
     }
 
     /// The one that has begun.
@@ -209,6 +212,14 @@ mod tests {
         assert_eq!(checkpoints.settled(), None);
         checkpoints.settle();
         assert_eq!(checkpoints.settled(), Some(10));
+    }
+
+    #[test]
+    fn a_place_that_changed_hands_is_due_once() {
+        let mut checkpoints = ready(NEVER);
+        checkpoints.changed = vec![5, 3, 5, 5, 3];
+        checkpoints.begin(None, Vec::new());
+        assert_eq!(checkpoints.under_way().unwrap().due, [3, 5]);
     }
 
     #[test]

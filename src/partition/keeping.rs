@@ -114,7 +114,8 @@ impl<A: Mail> Supervisor<A> {
         if keeping.slice.is_some() || keeping.is_saving || keeping.is_paused() {
             return false;
         }
-        if self.fill(false, context) {
+        // Before those who leave: there may always be some.
+        if self.settle(context) || self.fill(false, context) {
             return false;
         }
         let leavers = self.unsaved_leavers();

@@ -113,6 +113,30 @@ fn snapshots_that_are_damaged_or_gone_change_nothing_but_the_time_to_start() {
     Audit::of(kafka, setup.prefix()).assert_clean();
 }
 
+#[test]
+fn a_checkpoint_comes_to_its_end_however_many_accounts_come_and_go() {
+    const ACCOUNTS: usize = 30_000;
+    let kafka = Kafka::shared();
+    // So many that some leave all the time, and there is always room for those who come.
+    let setup = busy(kafka, "snapshots-crowded").with("BILLING__ACTORS__MAX_RESIDENT", "2000");
+    let setup = setup.with("BILLING__SNAPSHOTS__TOPIC", "false");
+    let offsets = Offsets::new(kafka, setup.prefix());
+    write(kafka, &setup, &mut Load::new(11, ACCOUNTS), ACCOUNTS);
+    let mut engine = setup.spawn();
+    wait::until_true("most accounts to be open", STEP_LIMIT, || {
+        engine.assert_runs();
+        offsets.passed() >= (ACCOUNTS * 5 / 6) as i64
+    });
+    engine.kill9();
+    let engine = setup.start();
+    let replayed = engine.metric("billing_recovery_replayed_events_total", &[]);
+    offsets.wait_until_idle(STEP_LIMIT);
+    engine.stop();
+    assert!(replayed < ACCOUNTS as f64 / 2.0, "{replayed} events were read again");
+    setup.call(&["snapshots", "verify"], "").expect_success();
+    Audit::of(kafka, setup.prefix()).assert_clean();
+}
+
 /// Turns over the middle of every file; answers how many bytes that were.
 fn damage(directory: &Path) -> usize {
     let mut damaged = 0;
