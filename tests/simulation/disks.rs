@@ -38,15 +38,15 @@ struct Content {
     opened: u64,
     /// Somebody wrote into it who does not know what.
     is_tampered: bool,
-    /// What was on it when the topics were made anew: of another log.
-    of_another_log: BTreeMap<Unit, Kept>,
+    /// What was on it when the topics were made anew, if they were: of another log.
+    of_another_log: Option<BTreeMap<Unit, Kept>>,
 }
 
 impl Kept {
     /// True while nothing was added to that.
     fn is_left_of(&self, earlier: &Kept) -> bool {
         let is_same = |(key, value): (&Key, &Vec<u8>)| earlier.values.get(key) == Some(value);
-        (self.position.is_none() || self.position == earlier.position) && self.values.iter().all(is_same)
+        self.position == earlier.position && self.values.iter().all(is_same)
     }
 }
 
@@ -61,16 +61,20 @@ impl Disk {
         if content.is_tampered {
             return BTreeMap::new();
         }
-        let of_another_log =
-            |unit: &Unit, kept: &Kept| content.of_another_log.get(unit).is_some_and(|earlier| kept.is_left_of(earlier));
-        content.kept.clone().into_iter().filter(|(unit, kept)| !of_another_log(unit, kept)).collect()
+        let mut kept = content.kept.clone();
+        if let Some(earlier) = &content.of_another_log {
+            // Values that no position speaks for may also come from a topic that was spared.
+            let is_left = |unit: &Unit, kept: &Kept| earlier.get(unit).is_some_and(|earlier| kept.is_left_of(earlier));
+            kept.retain(|unit, kept| kept.position.is_some() && !is_left(unit, kept));
+        }
+        kept
     }
 
     /// From now on what is there is of another log.
     fn log_is_another(&self) {
         let content = &mut *self.content();
         content.unflushed.clear();
-        (content.of_another_log, content.backup) = (content.kept.clone(), content.kept.clone());
+        (content.of_another_log, content.backup) = (Some(content.kept.clone()), content.kept.clone());
     }
 
     /// What somebody finds who starts a node there: after a crash the last writes are gone, and sometimes more happened.
