@@ -51,6 +51,26 @@ pub struct Accepted {
     pub sagas: AcceptedOffsets,
 }
 
+/// The logs of the engines that a process runs.
+pub struct Logs {
+    accounts: Option<Arc<KafkaLog>>,
+    sagas: Option<Arc<KafkaLog>>,
+}
+
+impl Logs {
+    /// Those of these roles. They connect, and nobody joins a group yet.
+    ///
+    /// # Errors
+    /// What the client itself refuses, before any broker is asked.
+    pub fn of(roles: &[Role], config: &Config) -> Result<Self, Failure> {
+        let log = |role: Role, spec: Spec| match roles.contains(&role) {
+            true => KafkaLog::new(setup::kafka_settings(config), spec).map(Some),
+            false => Ok(None),
+        };
+        Ok(Logs { accounts: log(Role::Accounts, ACCOUNTS)?, sagas: log(Role::Sagas, TRANSACTIONS)? })
+    }
+}
+
 /// What all engines of the process share.
 pub struct Ground<'a> {
     /// As the operator has it.
@@ -117,26 +137,20 @@ fn condemn<A: Mail>(engine: &mpsc::Sender<Request<A>>) -> oneshot::Receiver<Aggr
     victim
 }
 
-/// Runs the engines of these roles until `signal` comes, or one of them ends; then all of them drain and end. A second
+/// Runs the engines on these logs until `signal` comes, or one of them ends; then all of them drain and end. A second
 /// signal ends the process at once.
 ///
 /// # Errors
 /// What ended an engine that was not told to end.
 pub async fn run(
-    roles: &[Role],
+    logs: Logs,
     ground: Ground<'_>,
     accepted: Accepted,
     (switchboard, lines): (Switchboard, Lines),
     mut signal: impl AsyncFnMut(),
 ) -> Result<(), Failure> {
-    let mut accounts = match roles.contains(&Role::Accounts) {
-        true => Some(begin(&ground, ACCOUNTS, accepted.accounts, lines.accounts)?),
-        false => None,
-    };
-    let mut sagas = match roles.contains(&Role::Sagas) {
-        true => Some(begin(&ground, TRANSACTIONS, accepted.sagas, lines.sagas)?),
-        false => None,
-    };
+    let mut accounts = logs.accounts.map(|log| begin(&ground, (log, ACCOUNTS), accepted.accounts, lines.accounts));
+    let mut sagas = logs.sagas.map(|log| begin(&ground, (log, TRANSACTIONS), accepted.sagas, lines.sagas));
     drop(ground);
     let first = tokio::select! {
         ended = ending(&mut accounts) => outcome(ended),
@@ -163,16 +177,15 @@ type Running = JoinHandle<Result<(), engine::Error>>;
 
 fn begin<A: Mail>(
     ground: &Ground<'_>,
-    spec: Spec,
+    (log, spec): (Arc<KafkaLog>, Spec),
     accepted: AcceptedOffsets,
     line: mpsc::Receiver<Request<A>>,
-) -> Result<Running, Failure> {
+) -> Running {
     let Ground { config, metrics, health, shelves, threads } = ground;
-    let log = KafkaLog::new(setup::kafka_settings(config), spec)?;
     let mut settings = setup::partition_settings(config, spec);
     settings.keep = setup::keep(config);
     let engine = Engine::<A>::new(log, settings, accepted, metrics.clone(), health.clone(), threads.clone());
-    Ok(actix::spawn(engine.with_shelves(shelves.clone()).run(line)))
+    actix::spawn(engine.with_shelves(shelves.clone()).run(line))
 }
 
 /// The end of an engine, which is not waited for again; one that was not started has none.

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::engines::{self, Accepted, Ground, Role, switchboard};
+use super::engines::{self, Accepted, Ground, Logs, Role, switchboard};
 use super::{Failure, read_side, setup};
 use crate::config::Config;
 use crate::engine::{ACCOUNTS, TRANSACTIONS, Threads};
@@ -106,6 +106,8 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
         true => Some(actix::spawn(http::serve(listener(config).await?, routes, ended(stopped)))),
         false => None,
     };
+    // They connect while the topics are looked at.
+    let logs = Logs::of(&args.roles, config)?;
     let worked = tokio::select! {
         ready = topics_ready(config, &health) => match ready {
             Ok(()) => {
@@ -116,7 +118,7 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
                 };
                 let ground = Ground { config, metrics, health, shelves, threads: threads() };
                 let lines = (switchboard, lines);
-                let ended = engines::run(&args.roles, ground, accepted, lines, async || signals.next().await).await;
+                let ended = engines::run(logs, ground, accepted, lines, async || signals.next().await).await;
                 read_side::stop(projections).await;
                 ended
             }

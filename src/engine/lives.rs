@@ -34,6 +34,7 @@ impl<A: Mail> Engine<A> {
         suspicion: Suspicion,
         metrics: Arc<PartitionMetrics>,
         backoff: Duration,
+        doubted: Option<String>,
     ) {
         self.incarnations += 1;
         let incarnation = Incarnation { partition, number: self.incarnations };
@@ -49,7 +50,7 @@ impl<A: Mail> Engine<A> {
         };
         let supervisor = Supervisor::start_in_arbiter(&self.threads.of(partition), |_| Supervisor::new(start));
         let life = Life::Running(incarnation, supervisor);
-        self.owned.insert(partition, Owned { suspicion, metrics, backoff, running_since: None, life });
+        self.owned.insert(partition, Owned { suspicion, metrics, backoff, doubted, running_since: None, life });
     }
 
     pub(super) fn reported(&mut self, incarnation: Incarnation, report: Report) -> Result<(), Error> {
@@ -76,7 +77,8 @@ impl<A: Mail> Engine<A> {
 
     fn ended(&mut self, partition: u32, end: &End) -> Result<(), Error> {
         let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        if owned.running_since.take().is_some_and(|since| since.elapsed() >= HEALED) {
+        let running_since = owned.running_since.take();
+        if running_since.is_some_and(|since| since.elapsed() >= HEALED) {
             owned.backoff = FIRST_BACKOFF;
         }
         let group = self.settings.group_name();
@@ -84,6 +86,13 @@ impl<A: Mail> Engine<A> {
         let (state, pause) = match end {
             // Only revocation releases, and that has forgotten the partition already.
             End::Released => return Ok(()),
+            // Who was fenced and has not heard of it reads what another owner set in motion, and none of it follows. Built
+            // again the partition is ours for sure, and halts again if it has to.
+            End::Halted(halt) if running_since.is_some() && owned.doubted.as_ref() != Some(&halt.to_string()) => {
+                tracing::warn!(group, partition, reason = %halt, "partition would halt, building it again to make sure");
+                owned.doubted = Some(halt.to_string());
+                (PartitionState::Failed, Some(FIRST_BACKOFF))
+            }
             End::Halted(halt) => {
                 tracing::error!(group, partition, reason = %halt, "partition halted");
                 (PartitionState::Halted, None)
@@ -138,8 +147,8 @@ impl<A: Mail> Engine<A> {
             .map(|(partition, _)| *partition)
             .collect();
         for partition in due {
-            if let Some(Owned { suspicion, metrics, backoff, .. }) = self.owned.remove(&partition) {
-                self.begin(partition, suspicion, metrics, backoff);
+            if let Some(Owned { suspicion, metrics, backoff, doubted, .. }) = self.owned.remove(&partition) {
+                self.begin(partition, suspicion, metrics, backoff, doubted);
             }
         }
     }

@@ -71,6 +71,8 @@ struct Owned<A: Mail> {
     suspicion: Suspicion,
     metrics: Arc<PartitionMetrics>,
     backoff: Duration,
+    /// Why it would have halted while it ran: believed when it happens again.
+    doubted: Option<String>,
     running_since: Option<Instant>,
     life: Life<A>,
 }
@@ -214,7 +216,7 @@ impl<A: Mail> Engine<A> {
             inbox: self.settings.topic_name(Lane::Inbox).to_owned(),
         };
         let metrics = Arc::new(self.metrics.partition(&scope, partition));
-        self.begin(partition, Suspicion::default(), metrics, lives::FIRST_BACKOFF);
+        self.begin(partition, Suspicion::default(), metrics, lives::FIRST_BACKOFF, None);
     }
 
     fn give_up(&mut self, partition: u32, lost: bool) -> Option<impl Future<Output = ()> + use<A>> {

@@ -6,9 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
+use tokio::task::yield_now;
 
 use super::Settings;
 use super::agenda::{Agenda, Outlook};
+use super::bases::{Gathered, Portion};
 use super::checkpoint::Standing;
 use super::held::{self, Held};
 use super::images;
@@ -16,7 +18,7 @@ use super::lifecycle::{End, Halt};
 use super::placement::partition_of;
 use super::trust;
 use crate::domain::ids::{AggregateId, Version};
-use crate::log::{self, Chunk, Offset, Partition, Record};
+use crate::log::{self, Offset, Partition, Record};
 use crate::metrics::DiscardReason;
 use crate::snapshots::{self, Key, Shelf};
 use crate::wire::message::Mail;
@@ -206,7 +208,7 @@ pub struct Stretch<'a> {
     pub wanted: Option<&'a HashSet<AggregateId>>,
 }
 
-/// Folds a stretch of events on top of what the shelf holds, chunk by chunk; `between` sees what is folded and where.
+/// Folds a stretch of events on top of what the shelf holds; `between` sees now and then what is folded and where.
 ///
 /// # Errors
 /// What the log or the shelf does not give, or gives and cannot be used.
@@ -220,6 +222,7 @@ pub async fn fold<A: Mail>(
     let start = remembered.map_or(range.start, |event| event.offset);
     let mut chunks = ground.log.replay(start..range.end);
     let wanted: Option<HashSet<&[u8]>> = wanted.map(|wanted| wanted.iter().map(|id| id.as_str().as_bytes()).collect());
+    let mut gathered = Gathered::default();
     let is_wanted =
         |record: &Record<'_>| wanted.as_ref().is_none_or(|wanted| record.key.is_some_and(|key| wanted.contains(key)));
     while let Some(chunk) = chunks.recv().await {
@@ -233,12 +236,12 @@ pub async fn fold<A: Mail>(
         }
         let behind = |record: &Record<'_>| record.offset >= range.start && is_wanted(record);
         let records: Vec<usize> = (first..chunk.len()).filter(|index| behind(&chunk.get(*index))).collect();
-        load_bases(ground, fold, &chunk, &records).await?;
-        for index in records {
-            fold.take(ground, chunk.get(index))?;
+        gathered.add(Portion { chunk, records }, |id| !fold.on_shelf || fold.aggregates.contains_key(id));
+        if gathered.is_enough() {
+            fold_gathered(ground, fold, &mut gathered, &mut between).await?;
         }
-        between(fold, chunk.next_offset).await?;
     }
+    fold_gathered(ground, fold, &mut gathered, &mut between).await?;
     match remembered {
         Some(event) => Err(unknown_event(DiscardReason::OtherEvent, event)),
         None => Ok(()),
@@ -249,27 +252,37 @@ fn unknown_event(reason: DiscardReason, event: LastEvent) -> Failure {
     Failure::Distrust(reason, format!("the event at {} is not the one remembered", event.offset))
 }
 
-/// Loads the snapshots of all aggregates of these records that are not in memory.
-async fn load_bases<A: Mail>(
+/// Loads what the events are folded on top of, and folds them. `between` may let everything in memory go, so it sees
+/// nothing before all that was loaded is used.
+async fn fold_gathered<A: Mail>(
     ground: &Ground<'_>,
     fold: &mut Fold<A>,
-    chunk: &Chunk,
-    records: &[usize],
+    gathered: &mut Gathered,
+    between: &mut impl AsyncFnMut(&mut Fold<A>, Offset) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let Some(shelf) = ground.shelf.filter(|_| fold.on_shelf) else { return Ok(()) };
-    let mut missing = HashSet::new();
-    for record in records {
-        let id = chunk.get(*record).key.and_then(|key| AggregateId::parse(str::from_utf8(key).ok()?).ok());
-        missing.extend(id.filter(|id| !fold.aggregates.contains_key(id)));
-    }
-    let mut missing: Vec<AggregateId> = missing.into_iter().collect();
-    missing.sort_unstable();
-    for (id, held) in load(shelf, ground.settings, missing).await? {
-        if let Some(held) = held {
-            fold.build_on(id, held);
+    let (events, missing) = gathered.take();
+    if let Some(shelf) = ground.shelf {
+        for ids in missing {
+            for (id, held) in load(shelf, ground.settings, ids).await? {
+                if let Some(held) = held {
+                    fold.build_on(id, held);
+                }
+            }
         }
     }
-    Ok(())
+    let mut next_offset = None;
+    for Portion { chunk, records } in events {
+        for record in records {
+            fold.take(ground, chunk.get(record))?;
+        }
+        next_offset = Some(chunk.next_offset);
+        // Many chunks at a time, and other partitions are on this thread too.
+        yield_now().await;
+    }
+    match next_offset {
+        Some(next_offset) => between(fold, next_offset).await,
+        None => Ok(()),
+    }
 }
 
 /// Loads the snapshots of these aggregates, `None` for those that have none.

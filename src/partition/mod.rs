@@ -22,6 +22,7 @@ mod agenda;
 mod aggregate_actor;
 mod answering;
 mod attendance;
+mod bases;
 mod batch;
 mod checkpoint;
 mod clerk;

@@ -100,10 +100,15 @@ impl Here<'_> {
     async fn read_shelf<A: Mail>(&self) -> Result<Option<Rebuilt<A>>, Failure> {
         let Some(shelf) = self.ground.shelf else { return Ok(None) };
         let Some(position) = shelf.position().await? else { return Ok(None) };
-        let position = self.judged::<A>(&position)?;
+        let mut position = self.judged::<A>(&position)?;
+        if !self.ground.settings.keep.topic && position.generation.take().is_some() {
+            // What is saved from now on goes nowhere else. Were it written down that the topic has what the shelf has,
+            // nobody would give it those values when it is written again.
+            shelf.settle(images::write_position::<A>(&position)).await?;
+        }
         let agenda = position.agenda.into_iter().collect();
         let tail = Fold { on_shelf: true, agenda, ..Fold::on(position.standing) };
-        let mirror = match position.generation.filter(|_| self.ground.settings.keep.topic) {
+        let mirror = match position.generation {
             Some(generation) => Mirror::Level(generation),
             None => self.filling(None),
         };

@@ -57,16 +57,18 @@ pub fn judge(position: &Position, present: &Present<'_>) -> Result<(), DiscardRe
     let Position { standing, conditions, identity, .. } = position;
     let Range { start, end } = present.bounds;
     let remembered = standing.last_event.map(|event| event.offset);
+    let is_in_the_log = (start..=end).contains(&standing.covered);
     if identity != present.identity {
         Err(DiscardReason::OtherLog)
     } else if conditions.partitions != present.conditions.partitions {
         Err(DiscardReason::OtherPartitions)
     } else if conditions.window != present.conditions.window {
         Err(DiscardReason::OtherWindow)
-    } else if !(start..=end).contains(&standing.covered)
-        || remembered.is_some_and(|offset| !(start..standing.covered).contains(&offset))
-    {
+    } else if !is_in_the_log || remembered.is_some_and(|offset| !(start..standing.covered).contains(&offset)) {
         Err(DiscardReason::OutsideTheLog)
+    } else if remembered.is_none() {
+        // It fits every log of that name, also one that was deleted and made anew, and the values may be newer than it.
+        Err(DiscardReason::OtherEvent)
     } else {
         Ok(())
     }
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_position_is_believed_only_of_this_log_and_under_these_settings() {
-        use DiscardReason::{OtherLog, OtherPartitions, OtherWindow, OutsideTheLog};
+        use DiscardReason::{OtherEvent, OtherLog, OtherPartitions, OtherWindow, OutsideTheLog};
         let cases = [
             (position(), Ok(())),
             (Position { identity: "other/events".to_owned(), ..position() }, Err(OtherLog)),
@@ -115,7 +117,8 @@ mod tests {
             (Position { conditions: Conditions { window: 255, ..CONDITIONS }, ..position() }, Err(OtherWindow)),
             (at(100, Some(99)), Ok(())),
             (at(101, Some(100)), Err(OutsideTheLog)),
-            (at(10, None), Ok(())),
+            (at(10, None), Err(OtherEvent)),
+            (at(11, Some(10)), Ok(())),
             (at(9, None), Err(OutsideTheLog)),
             (at(20, Some(9)), Err(OutsideTheLog)),
             (at(20, Some(20)), Err(OutsideTheLog)),

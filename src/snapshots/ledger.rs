@@ -86,10 +86,25 @@ impl Ledger {
     }
 
     pub(super) fn load(&mut self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Ailment> {
-        let mut values = Vec::with_capacity(keys.len());
-        for key in keys {
-            self.prove(bucket_of(key))?;
-            values.push(self.tree.get(place_of(key))?.map(|found| found.to_vec()));
+        let mut wanted: Vec<Wanted> =
+            keys.iter().enumerate().map(|(index, key)| Wanted { place: place_of(key), index }).collect();
+        // In the order in which they lie, so that no page is read twice.
+        wanted.sort_unstable_by(|one, other| one.place.cmp(&other.place));
+        let mut values = vec![None; keys.len()];
+        for wanted in wanted.chunk_by(|one, other| one.place[..PLACE] == other.place[..PLACE]) {
+            let bucket = bucket_of(&keys[wanted[0].index]);
+            if self.proven[bucket] {
+                for Wanted { place, index } in wanted {
+                    values[*index] = self.tree.get(place)?.map(|found| found.to_vec());
+                }
+            } else {
+                self.add_up(bucket, |place, value| {
+                    let first = wanted.partition_point(|wanted| wanted.place[..] < *place);
+                    for Wanted { index, .. } in wanted[first..].iter().take_while(|wanted| wanted.place[..] == *place) {
+                        values[*index] = Some(value.to_vec());
+                    }
+                })?;
+            }
         }
         Ok(values)
     }
@@ -183,13 +198,16 @@ impl Ledger {
 
     /// Adds the bucket up, unless it was before.
     fn prove(&mut self, bucket: usize) -> Result<(), Ailment> {
-        if self.proven[bucket] {
-            return Ok(());
-        }
+        if self.proven[bucket] { Ok(()) } else { self.add_up(bucket, |_, _| {}) }
+    }
+
+    /// Adds the bucket up. What is `seen` on the way, places and values, counts only if this succeeds.
+    fn add_up(&mut self, bucket: usize, mut seen: impl FnMut(&[u8], &[u8])) -> Result<(), Ailment> {
         let mut sum = 0u64;
         for found in self.tree.scan_prefix(prefix_of(bucket)) {
             let (place, value) = found?;
             sum = sum.wrapping_add(weight(&place, &value));
+            seen(&place, &value);
         }
         if sum != self.sums[bucket] {
             return Err(damaged("values are not those that were written last"));
@@ -197,6 +215,14 @@ impl Ledger {
         self.proven[bucket] = true;
         Ok(())
     }
+}
+
+/// A value to be loaded.
+struct Wanted {
+    /// Where it lies.
+    place: Vec<u8>,
+    /// Which one of those that were asked for it is.
+    index: usize,
 }
 
 fn damaged(reason: &str) -> Ailment {
@@ -216,7 +242,7 @@ fn prefix_of(bucket: usize) -> [u8; PLACE] {
     [VALUES, high, low]
 }
 
-fn bucket_of(key: &[u8]) -> usize {
+pub(super) fn bucket_of(key: &[u8]) -> usize {
     crc32fast::hash(key) as usize % BUCKETS
 }
 

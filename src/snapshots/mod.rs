@@ -67,6 +67,11 @@ pub trait Shelves: Send + Sync {
     fn shelf(&self, aggregate: &str, partition: u32) -> Arc<dyn Shelf>;
 }
 
+/// Where among the others a value lies on a shelf. Those that lie near each other are loaded fastest together.
+pub fn neighbourhood(key: &[u8]) -> usize {
+    ledger::bucket_of(key)
+}
+
 /// Most values that are written together, atomically.
 pub const BATCH: usize = 200;
 

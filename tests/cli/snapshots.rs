@@ -7,13 +7,19 @@ use std::path::PathBuf;
 use billing_engine::domain::account::{Account, AccountEvent, LimitsChanged};
 use billing_engine::domain::ids::{AggregateId, CommandHash, CommandId, CorrelationId};
 use billing_engine::domain::money::Currencies;
+use billing_engine::domain::transaction::Transaction;
 use billing_engine::domain::{Aggregate, Recorded, Rules};
-use billing_engine::engine::ACCOUNTS;
+use billing_engine::engine::{ACCOUNTS, TRANSACTIONS};
+use billing_engine::log::Spec;
 use billing_engine::log::embedded::Embedded;
 use billing_engine::snapshots::{Key, Shelves, Store};
 use billing_engine::wire;
-use billing_engine::wire::snapshot::{Conditions, LastEvent, Position, Sources, encode_position, encode_value};
+use billing_engine::wire::message::Mail;
+use billing_engine::wire::snapshot::{
+    Appointment, Conditions, LastEvent, Position, Sources, encode_position, encode_value,
+};
 
+use super::stage::{payment, transfer};
 use super::*;
 
 const PARTITIONS: u32 = 3;
@@ -27,12 +33,12 @@ struct Stage {
     data: PathBuf,
 }
 
-/// An account at each of its versions, with what caused it.
-type Lives = BTreeMap<AggregateId, Vec<(Account, Sources)>>;
+/// An aggregate at each of its versions, with what caused it.
+type Lives<A> = BTreeMap<AggregateId, Vec<(A, Sources)>>;
 
 /// One partition as an engine would have it.
-struct Folded {
-    lives: Lives,
+struct Folded<A = Account> {
+    lives: Lives<A>,
     end: i64,
     last_event: Option<LastEvent>,
     sources: Sources,
@@ -49,30 +55,41 @@ impl Stage {
         Stage { desk, log, data }
     }
 
+    /// One customer's payment waits for its capture, and the other's transfer is under way.
+    fn with_something_to_come() -> Self {
+        let mut stage = super::stage::Stage::new();
+        stage.town.run("p-1", "AuthorizePayment", payment("30.00"));
+        stage.town.ask("t-1", "RequestTransfer", transfer("5.00"));
+        stage.town.write(&stage.log);
+        let data = stage.desk.path().join("data");
+        Stage { desk: stage.desk, log: stage.log, data }
+    }
+
     #[tokio::main(flavor = "current_thread")]
-    async fn fold(&self, partition: u32) -> Folded {
+    async fn fold<A: Mail + Clone>(&self, spec: Spec, partition: u32) -> Folded<A> {
         let log = Embedded::open(self.log.as_ref(), PARTITIONS).unwrap();
         let client = log.client();
         let rules =
             Rules { currencies: Currencies::default(), idempotency_window: 256, default_hold: Rules::DEFAULT_HOLD };
-        let bounds = client.bounds(ACCOUNTS.events, partition).await.unwrap();
+        let bounds = client.bounds(spec.events, partition).await.unwrap();
         let mut folded = Folded { lives: Lives::new(), end: bounds.end, last_event: None, sources: Sources::default() };
-        let mut chunks = client.read(ACCOUNTS.events, partition, bounds);
+        let mut chunks = client.read(spec.events, partition, bounds);
         while let Some(chunk) = chunks.recv().await {
             for record in chunk.unwrap().iter() {
-                let event = wire::event::decode::<Account>(record.value, record.headers.iter()).unwrap();
+                let event = wire::event::decode::<A>(record.value, record.headers.iter()).unwrap();
                 let life = folded.lives.entry(event.aggregate_id).or_default();
-                let blank = || (Account::blank(&rules), Sources::default());
-                let (mut account, mut sources) = life.last().cloned().unwrap_or_else(blank);
-                account.apply(&event.recorded).unwrap();
-                let source = event.source.unwrap();
-                for sources in [&mut sources, &mut folded.sources] {
-                    let is_leg = source.topic.ends_with(".inbox");
-                    let lane = if is_leg { &mut sources.inbox } else { &mut sources.commands };
-                    *lane = Some(source.offset);
+                let blank = || (A::blank(&rules), Sources::default());
+                let (mut state, mut sources) = life.last().cloned().unwrap_or_else(blank);
+                state.apply(&event.recorded).unwrap();
+                if let Some(source) = event.source {
+                    for sources in [&mut sources, &mut folded.sources] {
+                        let is_leg = source.topic.ends_with(".inbox");
+                        let lane = if is_leg { &mut sources.inbox } else { &mut sources.commands };
+                        *lane = Some(source.offset);
+                    }
                 }
                 folded.last_event = Some(LastEvent::of(record.offset, record.key, record.value));
-                life.push((account, sources));
+                life.push((state, sources));
             }
         }
         folded
@@ -80,23 +97,31 @@ impl Stage {
 
     /// Snapshots of every account as it is now.
     fn take(&self) -> BTreeMap<u32, Folded> {
-        let folded: BTreeMap<u32, Folded> =
-            (0..PARTITIONS).map(|partition| (partition, self.fold(partition))).collect();
+        self.take_all(ACCOUNTS)
+    }
+
+    fn take_all<A: Mail + Clone>(&self, spec: Spec) -> BTreeMap<u32, Folded<A>> {
+        let folded: BTreeMap<u32, Folded<A>> =
+            (0..PARTITIONS).map(|partition| (partition, self.fold(spec, partition))).collect();
         for (partition, folded) in &folded {
             let values = folded.lives.iter().map(|(id, life)| value(id, life.last().unwrap())).collect();
-            self.save(*partition, values, Some(&position(folded)));
+            self.save_of::<A>(*partition, values, Some(&position(folded)));
         }
         folded
     }
 
+    fn save(&self, partition: u32, values: Vec<(Key, Vec<u8>)>, position: Option<&Position>) {
+        self.save_of::<Account>(partition, values, position);
+    }
+
     #[tokio::main(flavor = "current_thread")]
-    async fn save(&self, partition: u32, values: Vec<(Key, Vec<u8>)>, position: Option<&Position>) {
+    async fn save_of<A: Mail>(&self, partition: u32, values: Vec<(Key, Vec<u8>)>, position: Option<&Position>) {
         let store = Store::open(&self.data, CACHE, Box::new(|| ())).unwrap();
-        let shelf = store.shelf("account", partition);
+        let shelf = store.shelf(A::AGGREGATE, partition);
         shelf.save(values).await.unwrap();
         if let Some(position) = position {
             let mut bytes = Vec::new();
-            encode_position::<Account>(&mut bytes, position);
+            encode_position::<A>(&mut bytes, position);
             shelf.settle(bytes).await.unwrap();
         }
     }
@@ -123,19 +148,24 @@ impl Stage {
     }
 }
 
-fn value(id: &AggregateId, (account, sources): &(Account, Sources)) -> (Key, Vec<u8>) {
+fn value<A: Mail>(id: &AggregateId, (state, sources): &(A, Sources)) -> (Key, Vec<u8>) {
     let mut bytes = Vec::new();
-    encode_value(&mut bytes, id, account, *sources, CONDITIONS);
+    encode_value(&mut bytes, id, state, *sources, CONDITIONS);
     (id.as_str().as_bytes().into(), bytes)
 }
 
-fn position(folded: &Folded) -> Position {
+fn position<A: Mail>(folded: &Folded<A>) -> Position {
+    let appointment = |(id, life): (&AggregateId, &Vec<(A, Sources)>)| {
+        let (state, _) = life.last()?;
+        let (next_expiry, is_open) = (state.next_expiry().map(|time| time.0), state.is_open());
+        (next_expiry.is_some() || is_open).then(|| Appointment { id: id.to_string(), next_expiry, is_open })
+    };
     Position {
         covered: folded.end,
         sources: folded.sources,
         aggregates: folded.lives.len() as u64,
         last_event: folded.last_event,
-        agenda: Vec::new(),
+        agenda: folded.lives.iter().filter_map(appointment).collect(),
         conditions: CONDITIONS,
         identity: "of no concern".to_owned(),
         generation: None,
@@ -268,6 +298,62 @@ fn whatever_is_not_as_the_log_says_is_named_and_ends_with_1() {
     let outdated = Conditions { window: 17, ..CONDITIONS };
     stage.save(0, vec![], Some(&Position { conditions: outdated, ..position(folded) }));
     assert_eq!(kind(&stage.difference()), "outdated");
+}
+
+#[test]
+fn what_is_to_come_has_to_be_what_the_position_says() {
+    let stage = Stage::with_something_to_come();
+    let (accounts, transactions) = (stage.take_all::<Account>(ACCOUNTS), stage.take_all::<Transaction>(TRANSACTIONS));
+    let (code, found) = stage.verify();
+    assert_eq!((code, &found["differences"]), (0, &json!([])));
+    let appointed = |partition: u32| accounts.get(&partition).map(position).filter(|found| !found.agenda.is_empty());
+    let (home, right) = (0..PARTITIONS).find_map(|partition| Some((partition, appointed(partition)?))).unwrap();
+    let held = right.agenda[0].clone();
+    let later = Appointment { next_expiry: held.next_expiry.map(|time| time + 1), ..held.clone() };
+    let stranger = Appointment { id: "stranger".to_owned(), ..held.clone() };
+    for (agenda, id, expected, found) in [
+        (vec![], "ann", "something ends at 2025-12-16T12:00:00.000Z", "nothing is to come"),
+        (vec![later], "ann", "12:00:00.000Z", "12:00:00.001Z"),
+        (vec![held.clone(), stranger], "stranger", "nothing is to come", "something ends at"),
+        (vec![Appointment { is_open: true, ..held.clone() }], "ann", "something ends", "a message is under way"),
+        (vec![held.clone(), held.clone()], "ann", "something ends", "and more"),
+        (vec![held, empty("bob")], "bob", "nothing is to come", "nothing is to come"),
+    ] {
+        stage.save(home, vec![], Some(&Position { agenda, ..right.clone() }));
+        let difference = stage.difference();
+        assert_eq!((&difference["kind"], &difference["id"]), (&json!("agenda"), &json!(id)));
+        let told = |side: &str| difference[side].as_str().unwrap().to_owned();
+        assert!(told("expected").contains(expected) && told("found").contains(found), "{difference}");
+    }
+    stage.save(home, vec![], Some(&right));
+    let (home, moving) = transactions.iter().find(|(_, folded)| folded.lives.contains_key(&named("t-1"))).unwrap();
+    let right = position(moving);
+    let rest = right.agenda.iter().filter(|appointment| appointment.id != "t-1").cloned().collect();
+    stage.save_of::<Transaction>(*home, vec![], Some(&Position { agenda: rest, ..right }));
+    let difference = stage.difference();
+    let told = (&difference["kind"], &difference["id"], &difference["expected"]);
+    assert_eq!(told, (&json!("agenda"), &json!("t-1"), &json!("a message is under way")));
+}
+
+#[test]
+fn what_is_to_come_may_be_what_it_was_at_the_position_or_became_since() {
+    let stage = Stage::with_something_to_come();
+    let taken = stage.take_all::<Account>(ACCOUNTS);
+    let (home, folded) = taken.iter().find(|(_, folded)| folded.lives.contains_key(&named("ann"))).unwrap();
+    // Before the hold, which the snapshot has.
+    let early = Position { covered: 0, aggregates: 0, last_event: None, ..position(folded) };
+    for (agenda, code) in [(early.agenda.clone(), 0), (vec![], 0), (vec![empty("ann")], 1)] {
+        stage.save(*home, vec![], Some(&Position { agenda, ..early.clone() }));
+        assert_eq!(stage.verify().0, code);
+    }
+}
+
+fn named(id: &str) -> AggregateId {
+    AggregateId::parse(id).unwrap()
+}
+
+fn empty(id: &str) -> Appointment {
+    Appointment { id: id.to_owned(), next_expiry: None, is_open: false }
 }
 
 #[test]

@@ -116,19 +116,42 @@ pub struct Broker {
     producers: BTreeMap<Unit, Producer>,
     committed: BTreeMap<Unit, PerLane<Option<Offset>>>,
     journal: Vec<Moment>,
+    /// Ends of those that stayed when all others were made anew.
+    inherited: BTreeMap<Place, Offset>,
+}
+
+/// Inputs that begin at `start`, because what was before has expired.
+fn inputs(partitions: u32, start: Offset) -> impl Iterator<Item = (Place, Strand)> {
+    let inputs = Unit::all(partitions).flat_map(|unit| Lane::ALL.map(|lane| unit.lane(lane)));
+    inputs.map(move |place| (place, Strand { start, ..Strand::default() }))
 }
 
 impl Broker {
-    /// A broker whose inputs begin at `start`, because what was before has expired.
+    /// A broker whose inputs begin at `start`.
     pub fn new(partitions: u32, start: Offset) -> Self {
-        let inputs = Unit::all(partitions).flat_map(|unit| Lane::ALL.map(|lane| unit.lane(lane)));
         Broker {
-            strands: inputs.map(|place| (place, Strand { start, ..Strand::default() })).collect(),
+            strands: inputs(partitions, start).collect(),
             transactions: Vec::new(),
             producers: BTreeMap::new(),
             committed: BTreeMap::new(),
             journal: Vec::new(),
+            inherited: BTreeMap::new(),
         }
+    }
+
+    /// Deletes all topics, but for those that are spared, and makes them anew. Their offsets go with them.
+    pub fn remake(&mut self, partitions: u32, start: Offset, is_spared: impl Fn(Place) -> bool) {
+        Unit::all(partitions).for_each(|unit| self.abort_open(unit));
+        self.strands.retain(|place, _| is_spared(*place));
+        self.inherited = self.strands.iter().map(|(place, strand)| (*place, strand.end())).collect();
+        self.strands.extend(inputs(partitions, start));
+        self.committed.clear();
+        self.journal.clear();
+    }
+
+    /// The end of what a topic had from the time before all others were made anew.
+    pub fn inherited(&self, place: Place) -> Offset {
+        self.inherited.get(&place).copied().unwrap_or(0)
     }
 
     /// Begins a transaction of nobody in particular.

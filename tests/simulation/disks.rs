@@ -38,6 +38,16 @@ struct Content {
     opened: u64,
     /// Somebody wrote into it who does not know what.
     is_tampered: bool,
+    /// What was on it when the topics were made anew, if they were: of another log.
+    of_another_log: Option<BTreeMap<Unit, Kept>>,
+}
+
+impl Kept {
+    /// True while nothing was added to that.
+    fn is_left_of(&self, earlier: &Kept) -> bool {
+        let is_same = |(key, value): (&Key, &Vec<u8>)| earlier.values.get(key) == Some(value);
+        self.position == earlier.position && self.values.iter().all(is_same)
+    }
 }
 
 impl Disk {
@@ -45,10 +55,26 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything on it; none when what is there was damaged on purpose.
+    /// Everything on it that is of this log; none when what is there was damaged on purpose.
     pub fn kept(&self) -> BTreeMap<Unit, Kept> {
         let content = self.content();
-        if content.is_tampered { BTreeMap::new() } else { content.kept.clone() }
+        if content.is_tampered {
+            return BTreeMap::new();
+        }
+        let mut kept = content.kept.clone();
+        if let Some(earlier) = &content.of_another_log {
+            // Values that no position speaks for may also come from a topic that was spared.
+            let is_left = |unit: &Unit, kept: &Kept| earlier.get(unit).is_some_and(|earlier| kept.is_left_of(earlier));
+            kept.retain(|unit, kept| kept.position.is_some() && !is_left(unit, kept));
+        }
+        kept
+    }
+
+    /// From now on what is there is of another log.
+    fn log_is_another(&self) {
+        let content = &mut *self.content();
+        content.unflushed.clear();
+        (content.of_another_log, content.backup) = (Some(content.kept.clone()), content.kept.clone());
     }
 
     /// What somebody finds who starts a node there: after a crash the last writes are gone, and sometimes more happened.
@@ -135,6 +161,11 @@ impl Machines {
     /// Its node has closed everything.
     pub fn ended_in_order(&mut self, machine: usize) {
         self.0[machine].crashed = false;
+    }
+
+    /// What lies on the disks is of topics that are gone.
+    pub fn topics_are_remade(&self) {
+        self.0.iter().for_each(|machine| machine.disk.log_is_another());
     }
 
     /// The disks of all.

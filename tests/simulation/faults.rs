@@ -93,6 +93,8 @@ pub enum Fault {
     OffsetLost,
     OffsetMovedBack,
     OffsetMovedPastTheEnd,
+    /// All topics are deleted and made anew.
+    TopicsRemade,
     Misrouted,
     Duplicate,
     Conflict,
@@ -146,6 +148,7 @@ impl Fault {
                 Fault::OffsetLost,
                 Fault::OffsetMovedBack,
                 Fault::OffsetMovedPastTheEnd,
+                Fault::TopicsRemade,
                 Fault::Misrouted,
                 Fault::Duplicate,
                 Fault::Conflict,

@@ -143,6 +143,11 @@ async fn live(seed: u64) -> Result<u64, String> {
     let world = World::new(Broker::new(setup.partitions, start), weather);
     let mut cluster = Cluster::new(world.clone(), setup, seed);
     cluster.storm().await?;
+    let are_remade = world.state().weather.one_in(5);
+    if are_remade {
+        cluster.remake_topics().await?;
+        cluster.storm().await?;
+    }
     cluster.calm_down().await?;
     let (mut accounts, mut transactions) = (Vec::new(), Vec::new());
     for node in cluster.nodes() {

@@ -11,7 +11,7 @@ use billing_engine::partition::Inspection;
 use billing_engine::wire::snapshot::{Appointment, Conditions, Position, Sources, decode_position, decode_value};
 use billing_engine::wire::{self, StoredEvent};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Written};
 use crate::disks::Disk;
 use crate::fragile::{Flawed, Fragile};
 use crate::node::Setup;
@@ -78,12 +78,17 @@ impl<'a, A: Flawed + PartialEq + Debug> Snapshots<'a, A> {
     /// What is wrong with the newest generation of the topic.
     fn faults_of_topic(&self) -> Vec<String> {
         let faults = (0..self.setup.partitions).flat_map(|partition| {
-            let records =
-                || self.broker.committed_records(self.unit(partition).snapshots(), 0).map(|(_, record)| record);
-            let generation = |header: Option<&str>| header.and_then(|text| text.parse::<u64>().ok());
-            let newest = records().map(|record| generation(record.header("generation"))).max().flatten();
+            let place = self.unit(partition).snapshots();
+            let generation = |record: &Written| record.header("generation").and_then(|text| text.parse::<u64>().ok());
+            let records = || self.broker.committed_records(place, 0);
+            let newest = records().map(|(_, record)| generation(record)).max().flatten();
+            let newest: Vec<_> = records().filter(|(_, record)| generation(record) == newest).collect();
             let (mut values, mut position) = (Values::new(), None);
-            for record in records().filter(|record| generation(record.header("generation")) == newest) {
+            if newest.last().is_none_or(|(last, _)| *last < self.broker.inherited(place)) {
+                // Of another log, and nothing was added to it.
+                return Vec::new();
+            }
+            for (_, record) in newest {
                 let (key, value) = (record.key.clone().unwrap_or_default(), record.value.clone().unwrap_or_default());
                 if key == POSITION { position = Some(value) } else { drop(values.insert(key, value)) }
             }

@@ -6,76 +6,19 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use serde_json::json;
-
+use super::appointments::{Appointments, Side};
 use super::brief::Brief;
+use super::verdict::{Difference, Verdict};
 use super::{PAGE, conditions, position};
+use crate::cli::Failure;
 use crate::cli::reach::{Within, in_time};
-use crate::cli::{Failure, output};
 use crate::domain::ids::{AggregateId, Version};
 use crate::log::{Client, Lane, Offset, Record, Topic};
-use crate::partition::Settings;
+use crate::partition::{Outlook, Settings};
 use crate::snapshots::{BATCH, Key, Shelf};
 use crate::wire;
 use crate::wire::Source;
 use crate::wire::snapshot::{Error, LastEvent, Position, Sources, Value, decode_value, encode_value};
-
-/// What was found.
-#[derive(Default)]
-pub struct Verdict {
-    checked: u64,
-    /// Of shelves without a position.
-    untrusted: u64,
-    differences: Vec<Difference>,
-}
-
-/// Something that is not as the log says.
-#[derive(Serialize)]
-pub struct Difference {
-    pub kind: &'static str,
-    pub aggregate: String,
-    pub partition: u32,
-    /// The aggregate; none when it is about the position.
-    pub id: Option<String>,
-    pub expected: String,
-    pub found: String,
-}
-
-impl Verdict {
-    pub fn is_ok(&self) -> bool {
-        self.differences.is_empty()
-    }
-
-    pub fn differ(&mut self, difference: Difference) {
-        self.differences.push(difference);
-    }
-
-    /// For programs.
-    pub fn report(&self) -> serde_json::Value {
-        let Verdict { checked, untrusted, differences } = self;
-        json!({ "ok": self.is_ok(), "checked": checked, "untrusted": untrusted, "differences": differences })
-    }
-
-    /// For people.
-    pub fn text(&self) -> String {
-        let Verdict { checked, untrusted, differences } = self;
-        let untrusted = match untrusted {
-            0 => String::new(),
-            count => format!("\n{count} without a position were not compared; the engine throws them away"),
-        };
-        if self.is_ok() {
-            return format!("{checked} snapshots are what the log says{untrusted}");
-        }
-        let rows = differences.iter().map(|difference| {
-            let Difference { kind, aggregate, partition, id, expected, found } = difference;
-            let whose = id.clone().unwrap_or_else(|| "the position".to_owned());
-            vec![(*kind).to_owned(), format!("{aggregate}-{partition}"), whose, expected.clone(), found.clone()]
-        });
-        let table = output::table(&["kind", "partition", "whose", "expected", "found"], rows);
-        format!("{checked} snapshots, {} differences{untrusted}\n\n{table}", differences.len())
-    }
-}
 
 /// What is still to be seen of an aggregate.
 enum Aim {
@@ -95,6 +38,8 @@ pub struct Audit<'a, A> {
     settings: &'a Settings,
     verdict: &'a mut Verdict,
     position: Option<Position>,
+    /// What it says is to come.
+    appointments: Option<Appointments>,
     aims: HashMap<AggregateId, Aim>,
     folding: HashMap<AggregateId, Value<A>>,
     /// What snapshots should be, to be compared.
@@ -126,6 +71,7 @@ impl<'a, A: Brief> Audit<'a, A> {
             settings,
             verdict,
             position: None,
+            appointments: None,
             aims: HashMap::new(),
             folding: HashMap::new(),
             expected: Vec::new(),
@@ -187,6 +133,7 @@ impl<'a, A: Brief> Audit<'a, A> {
             self.differ("position", None, &expected, format!("covered offset {covered}"));
             self.position = None;
         }
+        self.appointments = self.position.as_ref().map(Appointments::of);
         let unborn: Vec<AggregateId> = self
             .aims
             .iter()
@@ -234,6 +181,10 @@ impl<'a, A: Brief> Audit<'a, A> {
                 let value = self.folding.entry(id.clone()).or_insert_with(|| blank(settings));
                 value.state.apply(&event.recorded).map_err(|unfit| broken(unfit.to_string()))?;
                 rise(&mut value.sources, lane);
+                if let Some(appointments) = &mut self.appointments {
+                    let side = if is_below { Side::Below } else { Side::Behind };
+                    appointments.note(&id, Outlook::of(&value.state), side);
+                }
                 if value.state.version() == version
                     && let Some(value) = self.folding.remove(&id)
                 {
@@ -308,6 +259,13 @@ impl<'a, A: Brief> Audit<'a, A> {
         }
         if position.last_event != remembered {
             self.differ("position", None, &told_event(remembered), told_event(position.last_event));
+        }
+        let appointments = self.appointments.take().map(Appointments::differences);
+        for (id, expected, found) in appointments.into_iter().flatten() {
+            let is_told = AggregateId::parse(&id).is_ok_and(|id| matches!(self.aims.get(&id), Some(Aim::Told)));
+            if !is_told {
+                self.differ("agenda", Some(&id), &expected, found);
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 
 use crate::domain::account::Account;
 use crate::domain::transaction::Transaction;
-use crate::wire::Wire;
+use crate::wire::message::Mail;
 
 /// An aggregate that can be told in short.
-pub trait Brief: Wire {
+pub trait Brief: Mail {
     /// What it is, but for its version.
     fn in_short(&self) -> String;
 }

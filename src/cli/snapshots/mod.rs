@@ -1,7 +1,9 @@
 //! `snapshots`: what an engine that is stopped has on its disk, whether it is right, and away with it.
 
+mod appointments;
 mod audit;
 mod brief;
+mod verdict;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,7 +21,8 @@ use crate::partition::Settings;
 use crate::snapshots::{self, Key, Shelf, Shelves, Store};
 use crate::wire::Wire;
 use crate::wire::snapshot::{self, Conditions, Position};
-use audit::{Audit, Difference, Verdict};
+use audit::Audit;
+use verdict::{Difference, Verdict};
 
 /// Values that are read at once.
 const PAGE: usize = 500;
@@ -29,7 +32,8 @@ const PAGE: usize = 500;
 pub enum Command {
     /// Show the snapshots of each partition, and how far they reach
     List,
-    /// Fold the log and compare: every snapshot has to be, byte for byte, what its account or transaction was at its version
+    /// Fold the log and compare: every snapshot has to be, byte for byte, what its account or transaction was at its
+    /// version, and what is to come of them has to be what their position says
     #[command(after_help = "\
 The engine must be stopped, and nothing is changed. Exit code 1 when there is a difference. Snapshots
 that no position speaks for are counted and not compared: the engine throws them away when it starts.")]

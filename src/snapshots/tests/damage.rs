@@ -130,7 +130,7 @@ async fn what_the_database_turns_back_or_loses_without_a_word_is_noticed() {
         (|tree| drop(tree.insert(POSITION, b"\0\0\0\0\0\0\0\0older").unwrap()), Some(3), "an older position"),
         (|tree| drop(tree.insert(POSITION, b"short").unwrap()), Some(3), "a position that is none"),
     ];
-    for (harm, wanted, what) in harms {
+    for ((harm, wanted, what), is_alone) in harms.into_iter().flat_map(|harm| [(harm, true), (harm, false)]) {
         let place = Place::new();
         let store = place.open();
         let shelf = store.shelf("account", 0);
@@ -148,7 +148,8 @@ async fn what_the_database_turns_back_or_loses_without_a_word_is_noticed() {
         harmed.await.unwrap();
         let shelf = store.shelf("account", 0);
         let answer = match wanted {
-            Some(number) => shelf.load(vec![key(number)]).await.map(drop),
+            Some(number) if is_alone => shelf.load(vec![key(number)]).await.map(drop),
+            Some(_) => shelf.load((0..1200).map(key).collect()).await.map(drop),
             None => shelf.page(None, 5_000).await.map(drop),
         };
         assert!(matches!(answer, Err(Error::Failed { .. })), "{what}: {answer:?}");
