@@ -23,7 +23,7 @@ use report::Figures;
 use support::postgres::Postgres;
 
 /// Events of one step, as `read_store.batch_events` has them.
-const BATCH: usize = 10_000;
+const BATCH: usize = 2_000;
 
 fn main() {
     let Some(events) = std::env::args().skip(1).find_map(|argument| argument.parse().ok()) else {
