@@ -101,6 +101,7 @@ async fn work(args: &Args, config: &Config, accepted: Accepted) -> Result<(), Fa
         tokens: Tokens::new(&config.http.tokens),
         api: setup::api(config)?,
         killer: config.chaos.enabled.then(|| switchboard.killer()),
+        patience: http::PATIENCE,
     };
     let served = match args.roles.contains(&Role::Http) {
         true => Some(actix::spawn(http::serve(listener(config).await?, routes, ended(stopped)))),

@@ -6,10 +6,12 @@ mod chaos;
 mod events;
 mod health;
 mod openapi;
+mod patience;
 mod problem;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -28,7 +30,13 @@ pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readin
 pub use openapi::DOCUMENT as OPENAPI;
 pub use problem::{Code, Problem};
 
+use self::patience::Patient;
+
 use crate::metrics::Metrics;
+
+/// A client that takes nothing of its answer for so long is cut off; one that follows a stream of events comes back with
+/// the id it has.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -45,6 +53,8 @@ pub struct Routes {
     pub api: Api,
     /// Behind `POST /chaos/kill`, which does not exist without it.
     pub killer: Option<Killer>,
+    /// With clients that take nothing.
+    pub patience: Duration,
 }
 
 /// Answers on `listener` until `shutdown` is over; requests under way are still answered then, streams of events end.
@@ -56,15 +66,15 @@ pub async fn serve(
     routes: Routes,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let feed = routes.api.feed.clone();
+    let (feed, patience) = (routes.api.feed.clone(), routes.patience);
     let shutdown = async move {
         shutdown.await;
         feed.close();
     };
-    axum::serve(listener, router(routes)).with_graceful_shutdown(shutdown).await
+    axum::serve(Patient { listener, patience }, router(routes)).with_graceful_shutdown(shutdown).await
 }
 
-fn router(Routes { metrics, health, tokens, api, killer }: Routes) -> Router {
+fn router(Routes { metrics, health, tokens, api, killer, .. }: Routes) -> Router {
     let open = Router::new()
         .route("/metrics", get(exposition).with_state(metrics))
         .route("/healthz/live", get(live))

@@ -230,6 +230,10 @@ pub trait Client: Send + Sync {
     /// Oldest offset, and the end of what is committed.
     fn bounds(&self, topic: Topic, partition: u32) -> Answer<Range<Offset>>;
 
+    /// The end of everything ever written, of what is not committed yet too: a transaction of the log is committed in one
+    /// partition a moment before it is in another, but all of it is written before any of it is committed.
+    fn written_end(&self, topic: Topic, partition: u32) -> Answer<Offset>;
+
     /// Committed records of `range`, in order; the channel closes when `range.end` is reached.
     fn read(&self, topic: Topic, partition: u32, range: Range<Offset>) -> Chunks;
 

@@ -10,6 +10,9 @@ use crate::domain::transaction::Transaction;
 use crate::log::{Chunk, Millis, Offset, Record};
 use crate::wire;
 
+/// Bytes of one batch, more or less, however few events they are: what is gathered stands in memory several times over.
+const LARGEST: usize = 16 << 20;
+
 /// When a batch is written: by whichever comes first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pace {
@@ -41,6 +44,7 @@ pub struct Gathering {
     pub as_of: [Option<Timestamp>; 2],
     /// How many events.
     pub events: usize,
+    bytes: usize,
     /// When the first record came to the log.
     pub oldest: Option<Millis>,
     since: Option<Instant>,
@@ -55,6 +59,7 @@ impl Gathering {
             next,
             as_of: [None; 2],
             events: 0,
+            bytes: 0,
             oldest: None,
             since: None,
         }
@@ -74,6 +79,7 @@ impl Gathering {
             self.oldest.get_or_insert(record.timestamp);
             self.next[topic] = record.offset + 1;
             self.events += 1;
+            self.bytes += record.value.map_or(0, <[u8]>::len);
         }
         self.next[topic] = self.next[topic].max(chunk.next_offset);
         Ok(())
@@ -100,7 +106,7 @@ impl Gathering {
 
     /// True when no more should be taken in before it is written.
     pub fn is_full(&self, pace: Pace) -> bool {
-        self.events >= pace.events
+        self.events >= pace.events || self.bytes >= LARGEST
     }
 
     /// How long it may still wait for more; `None` when there is nothing to write.

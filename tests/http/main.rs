@@ -11,9 +11,11 @@ mod reading_back;
 mod resuming;
 mod schema;
 mod server;
+mod stalling;
 mod stores;
 mod streaming;
 mod tokens;
+mod transactions;
 mod unavailable;
 mod waiting;
 

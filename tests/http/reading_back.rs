@@ -16,18 +16,18 @@ use crate::support::upstream::{Partitioner, Upstream, create, credit};
 use crate::support::{kafkajs, scratch, wait};
 
 /// A projection that has yet to join its group.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
-fn with_read_store(kafka: &Kafka, test: &str, url: &str) -> Setup {
+pub fn with_read_store(kafka: &Kafka, test: &str, url: &str) -> Setup {
     Setup::new(kafka, test).with("BILLING__READ_STORE__URL", url).with_topics()
 }
 
-fn sqlite(test: &str) -> String {
+pub fn sqlite(test: &str) -> String {
     format!("sqlite:{}", scratch::directory().join(format!("{test}.db")).display())
 }
 
 /// Waits for 200; whoever asks for a version may be told that it is not there yet.
-fn found(engine: &Engine, path: &str) -> Value {
+pub fn found(engine: &Engine, path: &str) -> Value {
     let answered = |answer: &Response| answer.status == 200;
     let answer = wait::until(path, LIMIT, || engine.get(path).filter(answered));
     serde_json::from_str(&answer.body).unwrap()

@@ -22,6 +22,9 @@ pub const PARTITIONS: u32 = 3;
 /// How long these servers wait for a version.
 pub const WAIT: Duration = Duration::from_secs(2);
 
+/// How long these servers wait for a client that takes nothing.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -89,7 +92,8 @@ impl Server {
         let shutdown = async move { drop(stopped.await) };
         let tokens: Vec<Secret> = tokens.iter().map(|token| Secret::new((*token).to_owned())).collect();
         let tokens = Tokens::new(&tokens);
-        let routes = Routes { metrics: metrics.clone(), health: health.clone(), tokens, api, killer };
+        let routes =
+            Routes { metrics: metrics.clone(), health: health.clone(), tokens, api, killer, patience: PATIENCE };
         let served = tokio::spawn(serve(listener, routes, shutdown));
         Server { address, health, metrics, stop, served }
     }

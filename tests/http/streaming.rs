@@ -16,11 +16,11 @@ use tokio::time::timeout;
 use crate::schema::Document;
 use crate::server::{PARTITIONS, Server, api};
 
-const ACCOUNTS: Topic = Topic("account.events");
+pub const ACCOUNTS: Topic = Topic("account.events");
 const TRANSACTIONS: Topic = Topic("transaction.events");
 
 /// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// One message of a stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,15 +39,34 @@ pub struct Listener {
 impl Listener {
     /// Opens a stream, which must be answered with 200.
     pub async fn open(address: SocketAddr, path: &str, last_event_id: Option<&str>) -> Listener {
+        Listener::try_open(address, path, last_event_id).await.expect("there is room for another stream")
+    }
+
+    /// The same, unless too many are open.
+    pub async fn try_open(address: SocketAddr, path: &str, last_event_id: Option<&str>) -> Option<Listener> {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let header = last_event_id.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
         // HTTP/1.0 asks for a body that ends with the connection: no chunks to put together.
         stream.write_all(format!("GET {path} HTTP/1.0\r\n{header}\r\n").as_bytes()).await.unwrap();
         let mut listener = Listener { stream, text: String::new() };
         let head = listener.until("\r\n\r\n").await.expect("an answer");
+        if head.starts_with("HTTP/1.0 503") {
+            return None;
+        }
         assert!(head.starts_with("HTTP/1.0 200"), "{head}");
         assert!(head.to_lowercase().contains("content-type: text/event-stream"), "{head}");
-        listener
+        Some(listener)
+    }
+
+    /// How many more bytes come until the stream, or the connection, has ended.
+    pub async fn rest(mut self) -> usize {
+        let (mut bytes, mut rest) = (vec![0; 65_536], self.text.len());
+        loop {
+            match timeout(LIMIT, self.stream.read(&mut bytes)).await.expect("something comes in time") {
+                Ok(0) | Err(_) => return rest,
+                Ok(read) => rest += read,
+            }
+        }
     }
 
     /// The next message; `None` at the end of the stream.
@@ -93,14 +112,14 @@ impl Listener {
 }
 
 /// A log with a server above it.
-struct Stage {
-    client: Arc<dyn Client>,
-    server: Server,
-    _directory: TempDir,
+pub struct Stage {
+    pub client: Arc<dyn Client>,
+    pub server: Server,
+    pub _directory: TempDir,
 }
 
 impl Stage {
-    async fn set() -> Stage {
+    pub async fn set() -> Stage {
         let directory = tempfile::tempdir().unwrap();
         let log = Embedded::open(directory.path(), PARTITIONS).unwrap();
         let client = log.client();
@@ -111,7 +130,7 @@ impl Stage {
     }
 
     /// Appends one event of each of these, `(partition, key, value)`.
-    async fn append(&self, topic: Topic, events: &[(u32, &str, String)]) {
+    pub async fn append(&self, topic: Topic, events: &[(u32, &str, String)]) {
         let mut drafts = Drafts::default();
         for (partition, key, value) in events {
             drafts.push(topic, *partition, None, |record| {

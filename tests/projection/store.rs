@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use billing_engine::projection::rows::Changes;
-use billing_engine::projection::{Batch, Claim, Error, Gathering, Origin, ReadStore};
+use billing_engine::projection::{Batch, Claim, Error, Gathering, Origin, Pace, ReadStore};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -344,4 +345,20 @@ fn every_string_and_every_amount_that_is_accepted_is_read_back_as_it_was() {
         project(&*store, &story, &mut claim, [0, 0], &mut StdRng::seed_from_u64(1), false).await.unwrap();
         assert_same(&database.tables().await, &folded(&story), "strings");
     });
+}
+
+#[test]
+fn a_batch_is_full_by_its_bytes_however_few_events_are_wanted_of_it() {
+    let event = &story(1).topics[0][0];
+    let pace = Pace { events: usize::MAX, age: Duration::MAX };
+    let mut gathering = Gathering::at(PARTITION, [0, 0]);
+    let events = vec![event.clone(); 1_000];
+    for taken in 1.. {
+        gathering.take(0, &chunk(gathering.next[0], &events)).unwrap();
+        let bytes = taken * events.len() * event.value.len();
+        assert_eq!(gathering.is_full(pace), bytes >= 16 << 20, "{bytes}");
+        if gathering.is_full(pace) {
+            return;
+        }
+    }
 }

@@ -71,7 +71,7 @@ impl Postgres {
     /// # Panics
     /// As [`Postgres::shared`].
     pub fn start_own() -> Postgres {
-        let server = Server::new(Binaries::find());
+        let server = Server::new();
         let postgres =
             Postgres { url: format!("postgres://postgres@127.0.0.1:{}/postgres", server.port), own: Some(server) };
         postgres.start();
@@ -125,7 +125,7 @@ impl Postgres {
 }
 
 impl Server {
-    fn new(binaries: Binaries) -> Server {
+    fn new() -> Server {
         let port = ports::free();
         // Below target only its owner may look, and the server runs as somebody else.
         let directory = env::temp_dir().join(format!("billing-test-postgres-{}-{port}", std::process::id()));
@@ -134,6 +134,7 @@ impl Server {
         idle.arg("infinity");
         let farewell = format!("kill -9 $(head -1 {0}/data/postmaster.pid); sleep 1; rm -rf {0}", directory.display());
         let sweeper = Process::start_with_farewell("sweeper", &idle, Path::new("/dev/null"), &farewell);
+        let binaries = Binaries::find(&directory);
         let server = Server { binaries, directory, port, process: Mutex::new(None), _sweeper: sweeper };
         if let Binaries::In(path) = &server.binaries {
             fs::set_permissions(&server.directory, fs::Permissions::from_mode(0o700)).expect("its owner may decide");
@@ -204,12 +205,13 @@ impl Server {
 }
 
 impl Binaries {
-    fn find() -> Binaries {
+    /// Those of this machine, or others that are put below `directory` where the server may see them.
+    fn find(directory: &Path) -> Binaries {
         if let Some(installed) = installed() {
             return Binaries::In(installed);
         }
         if answers(Command::new("mvn").arg("-version")) {
-            return Binaries::In(fetched());
+            return Binaries::In(fetched(directory));
         }
         if answers(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"])) {
             return Binaries::Docker;
@@ -234,8 +236,8 @@ fn installed() -> Option<PathBuf> {
 }
 
 /// From Maven: a jar around an archive; the first test process of a clone fetches it.
-fn fetched() -> PathBuf {
-    let directory = fetched::directory("postgres/18.1.0", |directory| {
+fn fetched(directory: &Path) -> PathBuf {
+    let fetched = fetched::directory("postgres/18.1.0", |directory| {
         let mut shell = Command::new("sh");
         let unpack = format!(
             "set -e; cd '{directory}'; mvn -q -B dependency:copy -Dartifact={ARTIFACT} -DoutputDirectory=.; \
@@ -244,9 +246,11 @@ fn fetched() -> PathBuf {
         shell.args(["-c", &unpack]);
         shell
     });
-    // The server's user must be able to reach it.
-    let copy = env::temp_dir().join(format!("billing-test-postgres-binaries-{}", std::process::id()));
-    let copied = Command::new("cp").arg("-r").arg(&directory).arg(&copy).output().expect("cp runs");
+    if other_user().is_none() {
+        return fetched.join("bin");
+    }
+    let copy = directory.join("binaries");
+    let copied = Command::new("cp").arg("-r").arg(&fetched).arg(&copy).output().expect("cp runs");
     assert!(copied.status.success(), "{copied:?}");
     copy.join("bin")
 }

@@ -16,6 +16,7 @@ mod story;
 #[path = "../support/mod.rs"]
 mod support;
 mod tale;
+mod uncommitted;
 mod waiting;
 #[path = "../properties/sagas/world.rs"]
 mod world;

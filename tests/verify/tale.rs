@@ -48,17 +48,37 @@ pub fn drained(number: u8) -> World {
 /// The same, and then one topup has taken its money and not yet brought it, and another was only asked for.
 pub fn under_way(number: u8) -> World {
     let mut world = drained(number);
-    world.ask(&id("halfway"), command("halfway", topup("7.25")));
+    world.ask(&id("halfway"), command("halfway", topup("ann", "7.25")));
     let lane = world.waiting()[0];
     world.deliver(lane);
-    world.ask(&id("at-the-beginning"), command("at-the-beginning", topup("1.00")));
+    world.ask(&id("at-the-beginning"), command("at-the-beginning", topup("ann", "1.00")));
+    world
+}
+
+/// The same as [`drained`], and the last thing that happened is that a topup brought its money to the account `new`.
+pub fn topped_up() -> World {
+    let mut world = drained(0);
+    let new = AccountCommand::Create(CreateAccount {
+        owner_id: "o".into(),
+        owner_type: "o".into(),
+        account_type: AccountType::User,
+        currency: "USD".into(),
+        min_balance: None,
+        max_balance: None,
+        metadata: None,
+    });
+    assert!(world.ask_account(&id("new"), command("new", new)));
+    world.ask(&id("topup"), command("topup", topup("new", "7.25")));
+    while let Some(lane) = world.waiting().first().copied() {
+        world.deliver(lane);
+    }
     world
 }
 
 /// From the bank, which always has enough.
-fn topup(amount: &str) -> TransactionCommand {
+fn topup(account: &str, amount: &str) -> TransactionCommand {
     let amount = SentAmount::from(Amount::parse(amount).unwrap());
-    let (debited, credited, currency) = (id("bank"), id("ann"), "USD".into());
+    let (debited, credited, currency) = (id("bank"), id(account), "USD".into());
     TransactionCommand::Topup(Movement { debited, credited, amount, currency, reference: None, metadata: None })
 }
 

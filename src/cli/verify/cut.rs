@@ -43,15 +43,20 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Where the log ends now. Transactions are asked first: what one of them had posted when it ended is then
-    /// before the cut too.
+    /// Where the log ends now. Transactions are asked first, and of accounts all that is written counts, committed or
+    /// not: what a transaction had posted when it ended is then before the cut too. Its postings were committed before
+    /// it heard of them, but not in every partition at the same moment: where one of them lies, the end of what is
+    /// committed may still be before it.
     ///
     /// # Errors
     /// A log that does not answer, or has lost its beginning.
     pub async fn take(client: &dyn Client, within: &Within, partitions: u32) -> Result<Cut, Failure> {
         let [account_events, transaction_events] = TOPICS;
         let transactions = stretches(client, within, transaction_events, partitions).await?;
-        let accounts = stretches(client, within, account_events, partitions).await?;
+        let mut accounts = stretches(client, within, account_events, partitions).await?;
+        for (partition, stretch) in (0..).zip(&mut accounts) {
+            stretch.cut = in_time(within, client.written_end(account_events, partition)).await?;
+        }
         Ok(Cut { accounts, transactions })
     }
 
@@ -104,7 +109,7 @@ impl Cut {
         }
     }
 
-    /// The first partition in which there are events that are not projected.
+    /// The first partition in which there are, or may yet be, events that are not projected.
     async fn behind(
         &self,
         standing: &Standing,
@@ -113,10 +118,18 @@ impl Cut {
     ) -> Result<Option<String>, Failure> {
         for (aggregate, partition, stretch) in self.stretches() {
             let position = standing.position(aggregate, partition).unwrap_or(stretch.range.start);
-            if position < stretch.cut && self.has_events(client, within, partition, stretch, position).await? {
-                let Topic(topic) = stretch.topic;
-                let end = stretch.cut;
-                return Ok(Some(format!("partition {partition} of {topic} is written up to {position} of {end}")));
+            if position >= stretch.cut {
+                continue;
+            }
+            let (Topic(topic), cut) = (stretch.topic, stretch.cut);
+            let committed = in_time(within, client.bounds(stretch.topic, partition)).await?.end;
+            if committed < cut {
+                return Ok(Some(format!(
+                    "of partition {partition} of {topic} only what lies before {committed} of {cut} is committed"
+                )));
+            }
+            if self.has_events(client, within, partition, stretch, position).await? {
+                return Ok(Some(format!("partition {partition} of {topic} is written up to {position} of {cut}")));
             }
         }
         Ok(None)

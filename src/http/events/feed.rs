@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::position::Place;
 use crate::log::{Chunk, Client, Error, Offset};
@@ -18,7 +18,7 @@ use crate::log::{Chunk, Client, Error, Offset};
 /// Chunks that a tail keeps for those who follow it, of at most 512 records and about a mebibyte each.
 const KEPT: usize = 8;
 
-/// How long a tail goes on that nobody follows, so that who comes back finds it running.
+/// How often it is looked whether anybody still follows a tail: it goes on for a while that nobody follows, so that who comes back finds it running.
 const LINGER: Duration = Duration::from_secs(30);
 
 /// Those who read further back at the same time: each costs a consumer and what it reads ahead.
@@ -52,7 +52,13 @@ type Tail = watch::Receiver<State>;
 #[derive(Clone, Debug)]
 enum State {
     Starting,
-    Running { first: Offset, next: Offset, newest: broadcast::Sender<Arc<Chunk>> },
+    Running {
+        first: Offset,
+        next: Offset,
+        newest: broadcast::Sender<Arc<Chunk>>,
+    },
+    /// Nobody followed any more: whoever comes starts it again.
+    Left,
     Ended(Error),
 }
 
@@ -131,8 +137,7 @@ impl Feed {
                 State::Running { first, next, newest } => {
                     return Ok(Seat { first: *first, next: *next, newest: newest.subscribe() });
                 }
-                // Nobody was there just now; the next look starts it again.
-                State::Ended(Error::Closed) | State::Starting => {}
+                State::Left | State::Starting => {}
                 State::Ended(error) => return Err(error.clone()),
             }
         }
@@ -141,14 +146,14 @@ impl Feed {
     fn tail(&self, place: Place) -> Result<Tail, Error> {
         let client = self.client()?;
         let mut tails = self.shared.tails.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = tails.get(&place).filter(|tail| !matches!(*tail.borrow(), State::Ended(_)));
+        let running = tails.get(&place).filter(|tail| !matches!(*tail.borrow(), State::Left | State::Ended(_)));
         if let Some(tail) = running {
             return Ok(tail.clone());
         }
         let (state, tail) = watch::channel(State::Starting);
         tokio::spawn(async move {
-            let error = read(client, place, &state).await;
-            state.send_replace(State::Ended(error));
+            let end = read(client, place, &state).await.map_or_else(State::Ended, |()| State::Left);
+            state.send_replace(end);
         });
         tails.insert(place, tail.clone());
         Ok(tail)
@@ -156,24 +161,24 @@ impl Feed {
 }
 
 /// Reads a partition from its end on, until nobody follows or it cannot be read.
-async fn read(client: Arc<dyn Client>, place: Place, state: &watch::Sender<State>) -> Error {
-    let bounds = match client.bounds(place.topic(), place.partition).await {
-        Ok(bounds) => bounds,
-        Err(error) => return error,
-    };
+async fn read(client: Arc<dyn Client>, place: Place, state: &watch::Sender<State>) -> Result<(), Error> {
+    let bounds = client.bounds(place.topic(), place.partition).await?;
     let (newest, _) = broadcast::channel(KEPT);
     state.send_replace(State::Running { first: bounds.start, next: bounds.end, newest });
     let mut chunks = client.follow(place.topic(), place.partition, bounds.end);
+    // Not a time without events: where they never pause, it would never be looked whether anybody still follows.
+    let mut looks = interval_at(Instant::now() + LINGER, LINGER);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             chunk = chunks.recv() => match chunk {
                 Some(Ok(chunk)) => state.send_modify(|state| state.moved(chunk)),
-                Some(Err(error)) => return error,
-                None => return Error::Unavailable(format!("{place} is not read any more")),
+                Some(Err(error)) => return Err(error),
+                None => return Err(Error::Unavailable(format!("{place} is not read any more"))),
             },
-            () = sleep(LINGER) => {
+            _ = looks.tick() => {
                 if state.send_if_modified(State::left) {
-                    return Error::Closed;
+                    return Ok(());
                 }
             }
         }
@@ -194,8 +199,92 @@ impl State {
     fn left(&mut self) -> bool {
         let alone = matches!(self, State::Running { newest, .. } if newest.receiver_count() == 0);
         if alone {
-            *self = State::Ended(Error::Closed);
+            *self = State::Left;
         }
         alone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+    use tokio::sync::mpsc;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::log::{Answer, Chunks, Drafts, Topic};
+    use crate::queries::Side;
+
+    const PLACE: Place = Place { side: Side::Accounts, partition: 0 };
+
+    /// A log to which something comes every second, or that is closed.
+    #[derive(Default)]
+    struct Busy {
+        closed: bool,
+        /// Who reads it now.
+        readers: Arc<AtomicUsize>,
+    }
+
+    impl Client for Busy {
+        fn append(&self, _: Drafts) -> Answer<()> {
+            async { Err(Error::Closed) }.boxed()
+        }
+
+        fn bounds(&self, _: Topic, _: u32) -> Answer<Range<Offset>> {
+            let bounds = if self.closed { Err(Error::Closed) } else { Ok(0..10) };
+            async { bounds }.boxed()
+        }
+
+        fn written_end(&self, _: Topic, _: u32) -> Answer<Offset> {
+            async { Ok(10) }.boxed()
+        }
+
+        fn read(&self, _: Topic, _: u32, range: Range<Offset>) -> Chunks {
+            let (chunks, read) = mpsc::channel(1);
+            let readers = self.readers.clone();
+            readers.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                for next in range {
+                    sleep(Duration::from_secs(1)).await;
+                    if chunks.send(Ok(Chunk::empty(next))).await.is_err() {
+                        break;
+                    }
+                }
+                readers.fetch_sub(1, Ordering::SeqCst);
+            });
+            read
+        }
+
+        fn follow(&self, topic: Topic, partition: u32, from: Offset) -> Chunks {
+            self.read(topic, partition, from..Offset::MAX)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tail_that_nobody_follows_ends_where_events_never_pause_too() {
+        let log = Arc::new(Busy::default());
+        let (readers, client) = (log.readers.clone(), log);
+        let feed = Feed::new(1, move || Ok(client.clone()));
+        let mut seat = feed.seat(PLACE).await.unwrap();
+        for _ in 0..100 {
+            seat.newest.recv().await.unwrap();
+        }
+        assert_eq!(readers.load(Ordering::SeqCst), 1, "it goes on while somebody follows");
+        drop(seat);
+        sleep(LINGER * 2).await;
+        assert_eq!(readers.load(Ordering::SeqCst), 0);
+        let mut again = feed.seat(PLACE).await.unwrap();
+        assert!(again.newest.recv().await.is_ok(), "who comes back starts it again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_is_closed_has_no_seats() {
+        let client = Arc::new(Busy { closed: true, ..Busy::default() });
+        let feed = Feed::new(1, move || Ok(client.clone()));
+        let seat = tokio::time::timeout(LINGER, feed.seat(PLACE)).await.expect("it is not asked again and again");
+        assert!(matches!(seat, Err(Error::Closed)));
     }
 }

@@ -9,10 +9,12 @@ use tokio::time::Instant;
 
 use super::feed::{Feed, Seat};
 use super::position::Place;
+use crate::http::PATIENCE;
 use crate::log::{Chunk, Error, Offset};
 
-/// A client that takes nothing for so long is let go; it comes back with the id it has.
-const STALLED: Duration = Duration::from_secs(30);
+/// A client that is so slow is let go, so that it does not keep others from reading further back; it comes back with the
+/// id it has. Who takes nothing at all is cut off by the listener.
+const STALLED: Duration = PATIENCE;
 
 /// Who reads further back makes room for others after this long, and queues again.
 const TURN: Duration = Duration::from_secs(10);

@@ -26,6 +26,11 @@ impl Client for EmbeddedClient {
         self.core.look_up(move |store| Ok(0..store.end(topic, partition)?))
     }
 
+    /// What is written is committed.
+    fn written_end(&self, topic: Topic, partition: u32) -> Answer<Offset> {
+        self.core.look_up(move |store| store.end(topic, partition))
+    }
+
     fn read(&self, topic: Topic, partition: u32, range: Range<Offset>) -> Chunks {
         let (chunks, reading) = self.core.chunks(topic, partition, range);
         self.core.readers.tasks().spawn(reading);

@@ -82,6 +82,11 @@ impl Client for KafkaClient {
         self.view.ask(move |view| view.committed_range(&name, partition, &Patience::of(PATIENCE)))
     }
 
+    fn written_end(&self, topic: Topic, partition: u32) -> Answer<Offset> {
+        let name = topic.full_name(&self.settings.prefix);
+        self.view.ask(move |view| Ok(view.written_range(&name, partition, &Patience::of(PATIENCE))?.end))
+    }
+
     fn read(&self, topic: Topic, partition: u32, range: Range<Offset>) -> Chunks {
         replay::start(&self.settings, self.stretch(topic, partition, range))
     }

@@ -1,10 +1,11 @@
-//! Every statement that writes, of constant text. Rows come as one JSON array of objects, one statement a table. What is
-//! null in a change stays as it is in the row.
+//! Every statement that writes, of constant text. Rows come as one JSON array of objects, one statement a table, which
+//! `jsonb_each` keeps parsed: `json_each` would make text of each row, and every column would be sought in that anew.
+//! What is null in a change stays as it is in the row.
 
 /// Raises the epochs.
 pub(super) const CLAIM: &str = "
 INSERT INTO projection_positions (aggregate, partition, epoch, position)
-SELECT value ->> 'aggregate', ?1, 1, value ->> 'start' FROM json_each(?2) WHERE true
+SELECT value ->> 'aggregate', ?1, 1, value ->> 'start' FROM jsonb_each(?2) WHERE true
 ON CONFLICT (aggregate, partition) DO UPDATE SET epoch = projection_positions.epoch + 1
 RETURNING aggregate, epoch, position";
 
@@ -13,7 +14,7 @@ pub(super) const ADVANCE: &str = "
 UPDATE projection_positions AS p
 SET position = c.value ->> 'next',
     as_of = CASE WHEN c.value ->> 'cleared' THEN c.value ->> 'as_of' ELSE coalesce(c.value ->> 'as_of', p.as_of) END
-FROM json_each(?2) AS c
+FROM jsonb_each(?2) AS c
 WHERE p.aggregate = c.value ->> 'aggregate' AND p.partition = ?1 AND p.epoch = c.value ->> 'epoch'
     AND p.position = c.value ->> 'expected'";
 
@@ -34,7 +35,7 @@ pub(super) const CLEAR: [&[&str]; 2] = [
 /// Decimals by code.
 pub(super) const CURRENCIES: &str = "
 INSERT INTO currencies (code, decimals)
-SELECT value ->> 'code', value ->> 'decimals' FROM json_each(?1) WHERE true
+SELECT value ->> 'code', value ->> 'decimals' FROM jsonb_each(?1) WHERE true
 ON CONFLICT (code) DO UPDATE SET decimals = excluded.decimals WHERE currencies.decimals <> excluded.decimals";
 
 /// A hold that begins.
@@ -44,7 +45,7 @@ INSERT INTO holds (account_id, hold_id, partition, amount, currency, expires_at,
 SELECT value ->> 'account_id', value ->> 'hold_id', ?1, value ->> 'amount', value ->> 'currency',
     value ->> 'expires_at', value ->> 'hold_id', value ->> 'status', value ->> 'captured_amount',
     value ->> 'release_reason', value ->> 'placed_at', value ->> 'ended_at'
-FROM json_each(?2) WHERE true
+FROM jsonb_each(?2) WHERE true
 ON CONFLICT (account_id, hold_id) DO UPDATE SET partition = excluded.partition, amount = excluded.amount,
     currency = excluded.currency, expires_at = excluded.expires_at, transaction_id = excluded.transaction_id,
     status = excluded.status, captured_amount = excluded.captured_amount, release_reason = excluded.release_reason,
@@ -55,7 +56,7 @@ pub(super) const END_HOLDS: &str = "
 UPDATE holds AS h
 SET status = c.value ->> 'status', captured_amount = coalesce(c.value ->> 'captured_amount', h.captured_amount),
     release_reason = c.value ->> 'release_reason', ended_at = c.value ->> 'ended_at', partition = ?1
-FROM json_each(?2) AS c
+FROM jsonb_each(?2) AS c
 WHERE h.account_id = c.value ->> 'account_id' AND h.hold_id = c.value ->> 'hold_id'";
 
 /// What is set aside, hold by hold: sums of text are not for SQLite.
@@ -71,7 +72,7 @@ SELECT value ->> 'account_id', value ->> 'version', value ->> 'owner_id', value 
     value ->> 'account_type', value ->> 'currency', value ->> 'status', value ->> 'balance', value ->> 'held',
     value ->> 'min_balance', value ->> 'max_balance', value ->> 'metadata', ?1, value ->> 'created_at',
     value ->> 'updated_at'
-FROM json_each(?2) WHERE true
+FROM jsonb_each(?2) WHERE true
 ON CONFLICT (account_id) DO UPDATE SET version = excluded.version, owner_id = excluded.owner_id,
     owner_type = excluded.owner_type, account_type = excluded.account_type, currency = excluded.currency,
     status = excluded.status, balance = excluded.balance, held = excluded.held, min_balance = excluded.min_balance,
@@ -86,7 +87,7 @@ SET version = c.value ->> 'version', updated_at = c.value ->> 'updated_at', part
     min_balance = CASE WHEN c.value ->> 'limited' THEN c.value ->> 'min_balance' ELSE a.min_balance END,
     max_balance = CASE WHEN c.value ->> 'limited' THEN c.value ->> 'max_balance' ELSE a.max_balance END,
     held = coalesce(c.value ->> 'held', a.held)
-FROM json_each(?2) AS c
+FROM jsonb_each(?2) AS c
 WHERE a.account_id = c.value ->> 'account_id'";
 
 /// The decimals of an account are those of its balance.
@@ -101,7 +102,7 @@ SELECT value ->> 'account_id', value ->> 'version', ?1, value ->> 'change_type',
     value ->> 'balance_before', value ->> 'balance_after', value ->> 'currency', value ->> 'reason',
     value ->> 'reference', value ->> 'transaction_id', value ->> 'leg', value ->> 'forced', value ->> 'metadata',
     value ->> 'at', value ->> 'correlation_id', value ->> 'causation_id'
-FROM json_each(?2) WHERE true
+FROM jsonb_each(?2) WHERE true
 ON CONFLICT (account_id, version) DO UPDATE SET partition = excluded.partition, change_type = excluded.change_type,
     amount = excluded.amount, balance_before = excluded.balance_before, balance_after = excluded.balance_after,
     currency = excluded.currency, reason = excluded.reason, reference = excluded.reference,
@@ -113,7 +114,7 @@ ON CONFLICT (account_id, version) DO UPDATE SET partition = excluded.partition, 
 pub(super) const REFUNDS: &str = "
 INSERT INTO refunds (transaction_id, refund_id, partition, amount, status)
 SELECT value ->> 'transaction_id', value ->> 'refund_id', ?1, value ->> 'amount', value ->> 'status'
-FROM json_each(?2) WHERE true
+FROM jsonb_each(?2) WHERE true
 ON CONFLICT (transaction_id, refund_id) DO UPDATE SET partition = excluded.partition, amount = excluded.amount,
     status = excluded.status";
 
@@ -130,7 +131,7 @@ SELECT value ->> 'transaction_id', value ->> 'version', value ->> 'type', value 
     value ->> 'currency', value ->> 'request', value ->> 'parent_id', value ->> 'legs',
     value ->> 'captured_amount', value ->> 'refunded_amount', value ->> 'hold_expires_at', value ->> 'error_code',
     value ->> 'reason', ?1, value ->> 'requested_at', value ->> 'updated_at', value ->> 'ended_at'
-FROM json_each(?2) WHERE true
+FROM jsonb_each(?2) WHERE true
 ON CONFLICT (transaction_id) DO UPDATE SET version = excluded.version, type = excluded.type, status = excluded.status,
     amount = excluded.amount, currency = excluded.currency, request = excluded.request,
     parent_id = excluded.parent_id, legs = excluded.legs, captured_amount = excluded.captured_amount,
@@ -152,13 +153,13 @@ SET version = c.value ->> 'version', updated_at = c.value ->> 'updated_at', part
     legs = json_patch(t.legs, c.value ->> 'legs'),
     captured_amount = coalesce(c.value ->> 'captured_amount', t.captured_amount),
     refunded_amount = coalesce(c.value ->> 'refunded_amount', t.refunded_amount)
-FROM json_each(?2) AS c
+FROM jsonb_each(?2) AS c
 WHERE t.transaction_id = c.value ->> 'transaction_id'";
 
 /// Who takes part; the transactions stand already.
 pub(super) const PARTICIPANTS: &str = "
 INSERT INTO transaction_accounts (transaction_id, account_id, partition, requested_at)
 SELECT c.value ->> 'transaction_id', c.value ->> 'account_id', ?1, t.requested_at
-FROM json_each(?2) AS c JOIN transactions AS t ON t.transaction_id = c.value ->> 'transaction_id' WHERE true
+FROM jsonb_each(?2) AS c JOIN transactions AS t ON t.transaction_id = c.value ->> 'transaction_id' WHERE true
 ON CONFLICT (transaction_id, account_id) DO UPDATE SET partition = excluded.partition,
     requested_at = excluded.requested_at";
