@@ -117,12 +117,33 @@ impl Here<'_> {
 
     /// Folds what lies behind the position on top of it.
     async fn fold_tail<A: Mail>(&self, mut tail: Fold<A>, mirror: Mirror) -> Result<Rebuilt<A>, Failure> {
-        let settled = tail.standing.covered;
-        let stretch = Stretch { range: settled..self.bounds.end, remembered: tail.standing.last_event, wanted: None };
-        fold(self.ground, &mut tail, stretch, async |_, _| Ok(())).await?;
-        tail.standing.covered = self.bounds.end;
+        let covered = tail.standing.covered;
+        let stretch = Stretch { range: covered..self.bounds.end, remembered: tail.standing.last_event, wanted: None };
+        let (settled, mirror) = match self.fold_all(&mut tail, stretch).await? {
+            // What left memory was saved, and the topic has nothing of it.
+            Some(settled) if matches!(mirror, Mirror::Level(_)) => (settled, self.filling(mirror.generation())),
+            Some(settled) => (settled, mirror),
+            None => (covered, mirror),
+        };
         let settled = self.ground.shelf.map(|_| settled);
         Ok(Rebuilt { fold: tail, settled, mirror, identity: self.identity.clone() })
+    }
+
+    /// Folds a stretch up to the end. With a shelf no more is kept in memory than may be resident: answers where it was
+    /// settled for that the last time.
+    async fn fold_all<A: Mail>(&self, all: &mut Fold<A>, stretch: Stretch<'_>) -> Result<Option<Offset>, Failure> {
+        let mut settled = None;
+        fold(self.ground, all, stretch, async |all, next_offset| {
+            all.standing.covered = next_offset;
+            if all.aggregates.len() > self.ground.settings.keep.max_resident && self.ground.shelf.is_some() {
+                self.make_room(all).await?;
+                settled = Some(next_offset);
+            }
+            Ok(())
+        })
+        .await?;
+        all.standing.covered = self.bounds.end;
+        Ok(settled)
     }
 
     /// Restores what the topic holds: onto the shelf, or into memory where there is none. `newest` becomes the newest
@@ -165,22 +186,12 @@ impl Here<'_> {
         self.fold_tail(tail, newest.map_or(Mirror::Off, Mirror::Level)).await.map(Some)
     }
 
-    /// Folds everything there is. With a shelf no more is kept in memory than may be resident. As long as nothing has
-    /// left memory, all of it is given to the topic as a generation of its own, newer than the `newest` there.
+    /// Folds everything there is. As long as nothing has left memory, all of it is given to the topic as a generation of
+    /// its own, newer than the `newest` there.
     async fn read_log<A: Mail>(&self, newest: Option<Generation>) -> Result<Rebuilt<A>, Failure> {
         let mut all = Fold::on(Standing { covered: self.bounds.start, ..Standing::default() });
         let stretch = Stretch { range: self.bounds.clone(), remembered: None, wanted: None };
-        let mut settled = None;
-        fold(self.ground, &mut all, stretch, async |all, next_offset| {
-            all.standing.covered = next_offset;
-            if all.aggregates.len() > self.ground.settings.keep.max_resident && self.ground.shelf.is_some() {
-                self.make_room(all).await?;
-                settled = Some(next_offset);
-            }
-            Ok(())
-        })
-        .await?;
-        all.standing.covered = self.bounds.end;
+        let settled = self.fold_all(&mut all, stretch).await?;
         let mirror = match self.filling(newest) {
             Mirror::Filling(generation, _) if settled.is_none() => Mirror::Level(generation),
             mirror => mirror,
