@@ -32,8 +32,12 @@ impl Admission {
     }
 
     /// What is to come of an aggregate has changed.
+    ///
+    /// # Panics
+    /// When more end than were open: memory is not what it is taken for, and the partition has to be built again.
     pub fn turned(&mut self, from: Outlook, to: Outlook) {
-        self.open = self.open + usize::from(to.is_open) - usize::from(from.is_open);
+        let open = (self.open + usize::from(to.is_open)).checked_sub(usize::from(from.is_open));
+        self.open = open.expect("what ends was open");
     }
 
     /// Notes whether commands wait now; only those count that wait for room.
@@ -66,6 +70,12 @@ mod tests {
 
     const OPEN: Outlook = Outlook { next_expiry: None, is_open: true };
     const ENDED: Outlook = Outlook { next_expiry: None, is_open: false };
+
+    #[test]
+    #[should_panic(expected = "what ends was open")]
+    fn a_count_below_nothing_ends_the_partition_and_is_no_bound_that_is_never_left() {
+        Admission::new(2, 0).turned(OPEN, ENDED);
+    }
 
     #[test]
     fn there_is_room_until_as_many_are_open_as_may_be() {
