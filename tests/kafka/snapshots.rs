@@ -115,7 +115,7 @@ fn snapshots_that_are_damaged_or_gone_change_nothing_but_the_time_to_start() {
 
 #[test]
 fn a_checkpoint_comes_to_its_end_however_many_accounts_come_and_go() {
-    const ACCOUNTS: usize = 30_000;
+    const ACCOUNTS: usize = 90_000;
     let kafka = Kafka::shared();
     // So many that some leave all the time, and there is always room for those who come.
     let setup = busy(kafka, "snapshots-crowded").with("BILLING__ACTORS__MAX_RESIDENT", "2000");
