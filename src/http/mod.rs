@@ -30,9 +30,8 @@ pub use health::{Health, Membership, PartitionReadiness, PartitionStatus, Readin
 pub use openapi::DOCUMENT as OPENAPI;
 pub use problem::{Code, Problem};
 
-use self::patience::Patient;
-
 use crate::metrics::Metrics;
+use patience::Patient;
 
 /// A client that takes nothing of its answer for so long is cut off; one that follows a stream of events comes back with
 /// the id it has.

@@ -3,15 +3,10 @@
 use serde_json::Value;
 
 use crate::database::sqlite;
-use crate::stage::{LIMIT, Stage};
-use crate::support::engine::Engine;
+use crate::stage::{LIMIT, Stage, accepted};
 use crate::support::load::Load;
 use crate::support::postgres::Postgres;
 use crate::support::wait;
-
-fn accepted(engine: &Engine) -> f64 {
-    engine.metric("billing_commands_total", &["outcome=\"accepted\""])
-}
 
 /// What `verify` finds, which has to be nothing.
 fn assert_verified(stage: &Stage) {

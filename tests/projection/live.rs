@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::database::sqlite;
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{LIMIT, Stage, accepted};
 use crate::support::load::Load;
 use crate::support::postgres::Postgres;
 use crate::support::wait;
@@ -45,10 +45,8 @@ fn rows_are_right_after_postgresql_was_killed_ten_times_and_the_engine_never_wai
         written = wait_for_progress(&stage, written);
         postgres.kill9();
         if kill == 0 {
-            let accepted = engine.metric("billing_commands_total", &["outcome=\"accepted\""]);
-            wait::until_true("commands to go on without rows", LIMIT, || {
-                engine.metric("billing_commands_total", &["outcome=\"accepted\""]) > accepted + 100.0
-            });
+            let before = accepted(&engine);
+            wait::until_true("commands to go on without rows", LIMIT, || accepted(&engine) > before + 100.0);
             wait::until_true("the projection to say what it lacks", LIMIT, || {
                 engine.metric("billing_partition_state", &["aggregate=\"projection\"", "state=\"failed\""]) > 0.0
             });

@@ -9,7 +9,7 @@ use crate::expected::{Fold, Tables};
 use crate::sagas::story;
 use crate::support::auditor::offsets::{Offsets, come_to_rest};
 use crate::support::auditor::reading;
-use crate::support::engine::Setup;
+use crate::support::engine::{Engine, Setup};
 use crate::support::kafka::Kafka;
 use crate::support::load::{Load, Stream};
 use crate::support::postgres::block_on;
@@ -20,6 +20,11 @@ use crate::support::wait;
 pub const LIMIT: Duration = Duration::from_secs(90);
 
 const TOPICS: [&str; 2] = ["account.events", "transaction.events"];
+
+/// Commands that took effect in this life of an engine.
+pub fn accepted(engine: &Engine) -> f64 {
+    engine.metric("billing_commands_total", &["outcome=\"accepted\""])
+}
 
 pub struct Stage {
     pub kafka: &'static Kafka,

@@ -18,7 +18,8 @@ use crate::log::{Chunk, Client, Error, Offset};
 /// Chunks that a tail keeps for those who follow it, of at most 512 records and about a mebibyte each.
 const KEPT: usize = 8;
 
-/// How often it is looked whether anybody still follows a tail: it goes on for a while that nobody follows, so that who comes back finds it running.
+/// How often it is looked whether anybody still follows a tail. One that nobody follows goes on until then, so that who
+/// comes back finds it running.
 const LINGER: Duration = Duration::from_secs(30);
 
 /// Those who read further back at the same time: each costs a consumer and what it reads ahead.

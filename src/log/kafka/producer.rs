@@ -272,6 +272,7 @@ impl Transactions {
         let deliveries = producer.client().context();
         let (records, last_event) = (commit.records.len(), commit.last_event(self.spec.events, self.partition));
         deliveries.expect(records);
+        // All that goes to one partition is there by the time its request is written, and no rest waits for the answer.
         for (sent, index) in commit.records.by_destination().into_iter().enumerate() {
             let mark = if last_event == Some(index) { LAST_EVENT } else { ANY };
             if let Err(setback) = self.send(producer, commit.records.get(index), mark) {
