@@ -214,8 +214,9 @@ mod transactions {
                 "customerAccountId": "ann", "merchantAccountId": "shop", "amount": "2.5", "currency": "KWD",
                 "feeAccountId": "house", "feeAmount": "0.125", "metadata": { "round": round }
             });
+            // More than is asked for below: a withdrawal that is to be undone has what it took until then.
             first.extend([
-                command("RequestTopup", &id("topup"), "1", json!({ "accountId": "ann", "sourceAccountId": "bank", "amount": "10", "currency": "KWD" })),
+                command("RequestTopup", &id("topup"), "1", json!({ "accountId": "ann", "sourceAccountId": "bank", "amount": "20", "currency": "KWD" })),
                 command("RequestTransfer", &id("broke"), "1", json!({ "sourceAccountId": "bob", "destinationAccountId": "ann", "amount": "9999", "currency": "KWD" })),
             ]);
             second.extend([
